@@ -1,0 +1,26 @@
+using System.Globalization;
+
+namespace StackEnv.Merge;
+
+/// <summary>
+/// The stack's row was not locked within <see cref="StackEnvMergeOptions.LockTimeout"/>, because other transactions held it. Nothing was
+/// written; the same merge may be tried again.
+/// </summary>
+public sealed class LockTimeoutException : StackEnvMergeException
+{
+    /// <summary>Makes the exception.</summary>
+    /// <param name="stack">The stack that the merge was asked for.</param>
+    /// <param name="lockTimeout">The limit that was reached.</param>
+    public LockTimeoutException(StackRef stack, TimeSpan lockTimeout)
+        : base(
+            stack,
+            "lock_timeout",
+            isTransient: true,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"Stack {stack} could not be locked within {lockTimeout.TotalMilliseconds} ms: another transaction holds its row. Nothing was written. Try again."))
+        => LockTimeout = lockTimeout;
+
+    /// <summary>The limit that was reached.</summary>
+    public TimeSpan LockTimeout { get; }
+}

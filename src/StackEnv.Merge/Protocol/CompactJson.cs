@@ -1,0 +1,65 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>Sizes of compact JSON in UTF-8 bytes, counted as PostgreSQL writes <c>jsonb</c>: only what must be escaped is.</summary>
+internal static class CompactJson
+{
+    public const int EmptyObjectBytes = 2;
+
+    /// <summary>The size of an object whose properties take this much, the commas between them not counted.</summary>
+    public static long ObjectBytes(long propertiesBytes, int properties) =>
+        EmptyObjectBytes + propertiesBytes + Math.Max(0, properties - 1);
+
+    public static long PropertyBytes(string name, string value) => StringBytes(name) + 1 + StringBytes(value);
+
+    public static long PropertyBytes(JsonProperty property) =>
+        2 + JsonMarshal.GetRawUtf8PropertyName(property).Length + 1 + ValueBytes(property.Value);
+
+    private static long StringBytes(string text)
+    {
+        long bytes = 2 + Encoding.UTF8.GetByteCount(text);
+        foreach (var character in text)
+        {
+            bytes += character switch
+            {
+                '"' or '\\' or '\b' or '\f' or '\n' or '\r' or '\t' => 1,
+                < ' ' => 5,
+                _ => 0,
+            };
+        }
+
+        return bytes;
+    }
+
+    private static long ValueBytes(JsonElement value)
+    {
+        var json = JsonMarshal.GetRawUtf8Value(value);
+        return value.ValueKind is JsonValueKind.Object or JsonValueKind.Array ? json.Length - SpacesBetweenTokens(json) : json.Length;
+    }
+
+    private static int SpacesBetweenTokens(ReadOnlySpan<byte> json)
+    {
+        var spaces = 0;
+        var inString = false;
+        for (var at = 0; at < json.Length; at++)
+        {
+            switch (json[at])
+            {
+                case (byte)'\\':
+                    at++;
+                    break;
+                case (byte)'"':
+                    inString = !inString;
+                    break;
+                case (byte)' ' when !inString:
+                    spaces++;
+                    break;
+            }
+        }
+
+        return spaces;
+    }
+}

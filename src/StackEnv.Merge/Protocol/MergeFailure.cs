@@ -1,0 +1,97 @@
+using System.Text;
+using Npgsql;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>What each failure of the database or the connection becomes for the caller.</summary>
+internal static class MergeFailure
+{
+    /// <param name="failure">What was thrown.</param>
+    /// <param name="outcome">What became of the transaction; not committed or unknown.</param>
+    /// <param name="sent">What was handed to the driver to send; <see langword="null"/> where it did not come to that.</param>
+    /// <param name="waited">How long ago it was sent.</param>
+    /// <param name="stack">The stack that the merge was asked for.</param>
+    /// <param name="options">The merger's options.</param>
+    /// <param name="cancellationToken">The caller's.</param>
+    public static Exception Translate(
+        Exception failure,
+        MergeOutcome outcome,
+        MergeBatch? sent,
+        TimeSpan waited,
+        StackRef stack,
+        StackEnvMergeOptions options,
+        CancellationToken cancellationToken)
+    {
+        if (outcome == MergeOutcome.Unknown)
+        {
+            return new MergeOutcomeUnknownException(stack, Attachable(failure));
+        }
+
+        return failure switch
+        {
+            OperationCanceledException when cancellationToken.IsCancellationRequested =>
+                new OperationCanceledException($"The merge into stack {stack} was cancelled. Nothing was written.", cancellationToken),
+            PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } => new LockTimeoutException(stack, options.LockTimeout),
+            _ when IsEndOfTheWait(failure) && sent is { LockedReadCompleted: false } && waited >= options.LockTimeout =>
+                new LockTimeoutException(stack, options.LockTimeout),
+            PostgresException refused => new StackEnvStoreException(
+                stack, Describe(refused, sent, stack, options), refused.SqlState, refused.IsTransient),
+            _ => new StackEnvStoreException(
+                stack, Describe(failure), sqlState: null, failure is NpgsqlException { IsTransient: true } or TimeoutException, Attachable(failure)),
+        };
+    }
+
+    // Either statement_timeout, which bounds the whole wait, or the driver's own read time-out, which is longer. The SQLSTATE is also that of
+    // pg_cancel_backend, so that only the time tells them apart.
+    private static bool IsEndOfTheWait(Exception failure) =>
+        failure is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException };
+
+    private static string Describe(PostgresException refused, MergeBatch? sent, StackRef stack, StackEnvMergeOptions options)
+    {
+        var problem = new StringBuilder($"PostgreSQL reported SQLSTATE {refused.SqlState}");
+        if (SafeText(refused) is { } text)
+        {
+            problem.Append(": ").Append(text);
+        }
+
+        problem.Append('.');
+        if (sent?.Refused is { } statement && SchemaAdvice.For(refused, statement, sent, stack, options) is { } advice)
+        {
+            problem.Append(' ').Append(advice);
+        }
+
+        return problem.ToString();
+    }
+
+    // A message of these classes names roles, objects and resources. Others can quote a value, and so can any message that a function or a
+    // trigger raised, which shows in its context.
+    private static string? SafeText(PostgresException refused) =>
+        string.IsNullOrEmpty(refused.Where) && refused.SqlState[..2] is "08" or "25" or "28" or "3D" or "3F" or "40" or "42" or "53" or "54" or "55" or "57" or "58"
+            ? refused.MessageText
+            : null;
+
+    private static string Describe(Exception failure)
+    {
+        var problem = new StringBuilder();
+        for (var cause = Attachable(failure); cause is not null; cause = cause.InnerException)
+        {
+            problem.Append(problem.Length == 0 ? "" : ": ").Append(cause.Message.TrimEnd('.'));
+        }
+
+        return problem.Append(problem.Length == 0 ? "The connection failed." : ".").ToString();
+    }
+
+    // A PostgresException holds fields in which the server quotes values; it may not travel with ours, however deep.
+    private static Exception? Attachable(Exception failure)
+    {
+        for (var cause = failure; cause is not null; cause = cause.InnerException)
+        {
+            if (cause is PostgresException or AggregateException)
+            {
+                return null;
+            }
+        }
+
+        return failure;
+    }
+}

@@ -1,0 +1,38 @@
+using System.Data;
+using Npgsql;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>Decides what became of a merge, whatever was thrown on the way.</summary>
+internal static class MergeOutcomeRules
+{
+    // https://www.postgresql.org/docs/current/errcodes-appendix.html; the driver has no constants for these two.
+    private const string IdleInTransactionSessionTimeout = "25P03";
+    private const string TransactionTimeout = "25P04";
+
+    /// <summary>
+    /// To be asked when the reader is disposed and the connection is not: from then on the driver has read all that the server had to say.
+    /// </summary>
+    /// <param name="sent">What was handed to the driver to send; <see langword="null"/> where it did not come to that.</param>
+    /// <param name="connectionState">The connection's full state now.</param>
+    /// <param name="failure">What was thrown, if anything.</param>
+    public static MergeOutcome Decide(MergeBatch? sent, ConnectionState connectionState, Exception? failure) => sent switch
+    {
+        { CommitCompleted: true } => MergeOutcome.Committed,
+
+        // On an open connection the driver has seen the end of the batch, and COMMIT was not in it.
+        null => MergeOutcome.NotCommitted,
+        _ when connectionState == ConnectionState.Open => MergeOutcome.NotCommitted,
+        _ when failure is PostgresException { SqlState: var sqlState } && EndsTheSessionBeforeCommit(sqlState) => MergeOutcome.NotCommitted,
+        _ => MergeOutcome.Unknown,
+    };
+
+    // The server says these to a session that it ends while a statement runs, or that it never let in; a COMMIT that is being carried out
+    // is not interrupted by them.
+    private static bool EndsTheSessionBeforeCommit(string sqlState) => sqlState is
+        PostgresErrorCodes.AdminShutdown or
+        PostgresErrorCodes.CannotConnectNow or
+        PostgresErrorCodes.IdleSessionTimeout or
+        IdleInTransactionSessionTimeout or
+        TransactionTimeout;
+}

@@ -1,0 +1,141 @@
+using System.Globalization;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>What SQL a merge runs, in what order. The text is made once; each merge adds only its parameters.</summary>
+/// <remarks>
+/// The whole transaction is one batch behind one Sync, so that an error anywhere skips everything after it, COMMIT included. That is why no
+/// error barrier may ever be put between the statements.
+/// </remarks>
+internal sealed class MergeStatements
+{
+    // An explicit mode, so that no default of the role or the database changes the protocol.
+    private const string Begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    private const string RestoreStatementTimeout = "SET LOCAL statement_timeout TO DEFAULT";
+    private const string Commit = "COMMIT";
+
+    // lock_timeout bounds each wait of the locked read and statement_timeout their sum. The margin lets the more telling error of the two
+    // come first where there is only one wait.
+    private static readonly TimeSpan StatementTimeoutMargin = TimeSpan.FromMilliseconds(100);
+
+    // The client gives up on a silent server only after the server had every chance to answer by itself.
+    private static readonly TimeSpan ReadTimeoutMargin = TimeSpan.FromSeconds(5);
+
+    private readonly string _setLockTimeout;
+    private readonly string _setStatementTimeout;
+    private readonly StatementPair _anyOwner;
+    private readonly StatementPair _givenOwner;
+    private readonly int _readTimeoutSeconds;
+    private readonly string[] _deletingStatuses;
+    private readonly int _maxEnvBytes;
+
+    public MergeStatements(StackEnvMergeOptions options)
+    {
+        var lockTimeout = Milliseconds(options.LockTimeout);
+        _setLockTimeout = string.Create(CultureInfo.InvariantCulture, $"SET LOCAL lock_timeout = {lockTimeout}");
+        _setStatementTimeout = string.Create(
+            CultureInfo.InvariantCulture,
+            $"SET LOCAL statement_timeout = {Math.Min(int.MaxValue, lockTimeout + Milliseconds(StatementTimeoutMargin))}");
+        _readTimeoutSeconds = (int)Math.Ceiling((options.LockTimeout + ReadTimeoutMargin).TotalSeconds);
+        _anyOwner = new(options, hasOwner: false);
+        _givenOwner = new(options, hasOwner: true);
+        _deletingStatuses = [.. options.DeletingStatuses];
+        _maxEnvBytes = options.MaxEnvBytes;
+    }
+
+    public MergeBatch CreateBatch(NpgsqlConnection connection, StackRef stack, EnvChanges changes)
+    {
+        var texts = stack.Owner is null ? _anyOwner : _givenOwner;
+        var lockedRead = new NpgsqlBatchCommand(texts.LockedRead) { Parameters = { Parameter(stack.Key) } };
+        var guardedUpdate = new NpgsqlBatchCommand(texts.GuardedUpdate)
+        {
+            Parameters =
+            {
+                Parameter(stack.Key),
+                new NpgsqlParameter<ReadOnlyMemory<byte>> { TypedValue = changes.SetsJson, NpgsqlDbType = NpgsqlDbType.Jsonb },
+                new NpgsqlParameter<string[]> { TypedValue = changes.Deletes, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
+                new NpgsqlParameter<string[]> { TypedValue = _deletingStatuses, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
+                new NpgsqlParameter<int> { TypedValue = _maxEnvBytes, NpgsqlDbType = NpgsqlDbType.Integer },
+            },
+        };
+        if (stack.Owner is { } owner)
+        {
+            lockedRead.Parameters.Add(Parameter(owner));
+            guardedUpdate.Parameters.Add(Parameter(owner));
+        }
+
+        var commit = new NpgsqlBatchCommand(Commit);
+#pragma warning disable CA2000 // A batch holds nothing beyond its connection, and that is disposed.
+        var batch = new NpgsqlBatch(connection)
+        {
+            Timeout = _readTimeoutSeconds,
+            BatchCommands =
+            {
+                new NpgsqlBatchCommand(Begin),
+                new NpgsqlBatchCommand(_setLockTimeout),
+                new NpgsqlBatchCommand(_setStatementTimeout),
+                lockedRead,
+                new NpgsqlBatchCommand(RestoreStatementTimeout),
+                guardedUpdate,
+                commit,
+            },
+        };
+#pragma warning restore CA2000
+        return new(batch, lockedRead, guardedUpdate, commit);
+    }
+
+    private static long Milliseconds(TimeSpan time) => (long)Math.Ceiling(time.TotalMilliseconds);
+
+    private static NpgsqlParameter Parameter(object value) => value switch
+    {
+        Guid uuid => new NpgsqlParameter<Guid> { TypedValue = uuid, NpgsqlDbType = NpgsqlDbType.Uuid },
+        long bigint => new NpgsqlParameter<long> { TypedValue = bigint, NpgsqlDbType = NpgsqlDbType.Bigint },
+        _ => new NpgsqlParameter<string> { TypedValue = (string)value, NpgsqlDbType = NpgsqlDbType.Text },
+    };
+
+    /// <summary>The two statements that differ in whether the owner is part of the look-up.</summary>
+    private sealed class StatementPair
+    {
+        public StatementPair(StackEnvMergeOptions options, bool hasOwner)
+        {
+            var table = SqlIdentifier.Table(options);
+            var key = SqlIdentifier.Quote(options.KeyColumn);
+            var owner = SqlIdentifier.Quote(options.OwnerColumn);
+            var status = SqlIdentifier.Quote(options.StatusColumn);
+            var env = SqlIdentifier.Quote(options.EnvVarsColumn);
+
+            LockedRead = $"SELECT {status}::text, {env} FROM {table} WHERE {key} = $1{(hasOwner ? $" AND {owner} = $2" : "")} FOR UPDATE";
+
+            var stored = $"coalesce({env}, '{{}}')";
+            var merged = $"({stored} || $2) - $3";
+
+            // The time is the clock's and not now(), which is when the transaction began: in a queue for the row it would run backwards.
+            var touch = options.UpdatedAtColumn is { } updatedAt ? $", {SqlIdentifier.Quote(updatedAt)} = clock_timestamp()" : "";
+
+            // jsonb prints a space behind ':' and ',', so that its text is never shorter than the compact form: nearly always one cheap
+            // comparison settles the size. CASE keeps the operators from documents on which they would raise.
+            GuardedUpdate =
+                $"""
+                UPDATE {table} SET {env} = {merged}{touch}
+                WHERE {key} = $1{(hasOwner ? $" AND {owner} = $6" : "")}
+                AND ({status}::text = ANY ($4)) IS NOT TRUE
+                AND CASE WHEN jsonb_typeof({stored}) = 'object' THEN
+                (NOT {stored} @> $2 OR {env} ?| $3)
+                AND (octet_length(({merged})::text) <= $5
+                OR {CompactBytes(merged)} <= greatest($5, {CompactBytes(stored)} - 1))
+                ELSE false END
+                RETURNING {env}
+                """.ReplaceLineEndings("\n");
+        }
+
+        public string LockedRead { get; }
+
+        public string GuardedUpdate { get; }
+
+        // Drops the spaces that lie outside strings.
+        private static string CompactBytes(string document) =>
+            $"""octet_length(regexp_replace(({document})::text, E'("(?:[^"\\\\]|\\\\.)*")|\\s', E'\\1', 'g'))""";
+    }
+}

@@ -1,0 +1,23 @@
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>What PostgreSQL's text types cannot hold, and System.Text.Json would replace without a word.</summary>
+internal static class PostgresText
+{
+    public static bool CanStore(string text) => !HasNul(text) && !HasUnpairedSurrogate(text);
+
+    public static bool HasNul(string text) => text.Contains('\0', StringComparison.Ordinal);
+
+    public static bool HasUnpairedSurrogate(string text)
+    {
+        var rest = text.AsSpan();
+        for (int at; (at = rest.IndexOfAnyInRange('\uD800', '\uDFFF')) >= 0; rest = rest[(at + 2)..])
+        {
+            if (at + 1 == rest.Length || !char.IsSurrogatePair(rest[at], rest[at + 1]))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

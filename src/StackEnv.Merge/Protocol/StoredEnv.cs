@@ -1,0 +1,71 @@
+using System.Text.Json;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>The document of one row, as PostgreSQL writes <c>jsonb</c>. SQL NULL reads as an empty set.</summary>
+internal sealed class StoredEnv : IDisposable
+{
+    // What the server could parse is not too deep for us either.
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
+    private static readonly ReadOnlyMemory<byte> EmptySet = "{}"u8.ToArray();
+
+    private readonly JsonDocument _document;
+
+    private StoredEnv(JsonDocument document) => _document = document;
+
+    public bool IsObject => _document.RootElement.ValueKind == JsonValueKind.Object;
+
+    public static StoredEnv Parse(ReadOnlyMemory<byte>? utf8Json) => new(JsonDocument.Parse(utf8Json ?? EmptySet, AnyDepth));
+
+    public void Dispose() => _document.Dispose();
+
+    public Dictionary<string, string> ToDictionary()
+    {
+        var env = new Dictionary<string, string>(_document.RootElement.GetPropertyCount(), StringComparer.Ordinal);
+        foreach (var property in _document.RootElement.EnumerateObject())
+        {
+            env.Add(property.Name, IsString(property) ? property.Value.GetString()! : property.Value.GetRawText());
+        }
+
+        return env;
+    }
+
+    /// <summary>What the changes do to this document, by the same rules as the guards of the UPDATE.</summary>
+    public MergeEffect EffectOf(EnvChanges changes)
+    {
+        long before = 0, after = 0;
+        int properties = 0, kept = 0, asSet = 0, deleted = 0;
+        foreach (var property in _document.RootElement.EnumerateObject())
+        {
+            var bytes = CompactJson.PropertyBytes(property);
+            before += bytes;
+            properties++;
+            if (!changes.TryGet(property.Name, out var value))
+            {
+                after += bytes;
+                kept++;
+            }
+            else if (value is null)
+            {
+                deleted++;
+            }
+            else if (IsString(property) && property.Value.ValueEquals(value))
+            {
+                asSet++;
+            }
+        }
+
+        foreach (var (key, value) in changes.Sets)
+        {
+            after += CompactJson.PropertyBytes(key, value);
+        }
+
+        return new(
+            KeysDeleted: deleted,
+            Changes: deleted > 0 || asSet < changes.SetCount,
+            BytesBefore: CompactJson.ObjectBytes(before, properties),
+            BytesAfter: CompactJson.ObjectBytes(after, kept + changes.SetCount));
+    }
+
+    private static bool IsString(JsonProperty property) => property.Value.ValueKind == JsonValueKind.String;
+}

@@ -1,0 +1,54 @@
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using StackEnv.Merge;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Registers <see cref="IStackEnvMerger"/> in a host.</summary>
+public static class StackEnvMergeServiceCollectionExtensions
+{
+    /// <summary>Adds the merger as a singleton on the host's <see cref="NpgsqlDataSource"/>, which stays the host's to dispose.</summary>
+    /// <param name="services">The host's services.</param>
+    /// <param name="configure">Sets the options; they are checked when the merger is first resolved.</param>
+    /// <returns>The same services.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="services"/> is <see langword="null"/>.</exception>
+    /// <remarks>Does nothing where an <see cref="IStackEnvMerger"/> is registered already.</remarks>
+    public static IServiceCollection AddStackEnvMerge(this IServiceCollection services, Action<StackEnvMergeOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.TryAddSingleton<IStackEnvMerger>(provider => Create(
+            provider,
+            provider.GetService<NpgsqlDataSource>() ?? throw new InvalidOperationException(
+                "AddStackEnvMerge needs an NpgsqlDataSource. Register one: services.AddNpgsqlDataSource(connectionString), of the package Npgsql.DependencyInjection."),
+            configure));
+        return services;
+    }
+
+    /// <summary>
+    /// Adds a merger under a key, on the <see cref="NpgsqlDataSource"/> of the same key: one database for each region or shard.
+    /// </summary>
+    /// <param name="services">The host's services.</param>
+    /// <param name="serviceKey">The key of both the data source and the merger.</param>
+    /// <param name="configure">Sets the options; they are checked when the merger is first resolved.</param>
+    /// <returns>The same services.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="services"/> is <see langword="null"/>.</exception>
+    /// <remarks>Does nothing where an <see cref="IStackEnvMerger"/> of that key is registered already.</remarks>
+    public static IServiceCollection AddKeyedStackEnvMerge(this IServiceCollection services, object? serviceKey, Action<StackEnvMergeOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.TryAddKeyedSingleton<IStackEnvMerger>(serviceKey, (provider, key) => Create(
+            provider,
+            provider.GetKeyedService<NpgsqlDataSource>(key) ?? throw new InvalidOperationException(
+                $"AddKeyedStackEnvMerge needs an NpgsqlDataSource of the key '{key}'. Register one: services.AddNpgsqlDataSource(connectionString, serviceKey: key), of the package Npgsql.DependencyInjection."),
+            configure));
+        return services;
+    }
+
+    private static StackEnvMerger Create(IServiceProvider provider, NpgsqlDataSource dataSource, Action<StackEnvMergeOptions>? configure)
+    {
+        var options = new StackEnvMergeOptions();
+        configure?.Invoke(options);
+        return new(dataSource, options, provider.GetService<ILogger<StackEnvMerger>>());
+    }
+}

@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using System.Transactions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using StackEnv.Merge.Diagnostics;
+using StackEnv.Merge.Protocol;
+
+namespace StackEnv.Merge;
+
+/// <summary>Merges on a PostgreSQL table. Thread-safe; one for each data source and set of options serves a whole process.</summary>
+public sealed class StackEnvMerger : IStackEnvMerger
+{
+    private readonly NpgsqlDataSource _dataSource;
+    private readonly StackEnvMergeOptions _options;
+    private readonly MergeStatements _statements;
+    private readonly ILogger _logger;
+
+    /// <summary>Makes a merger. Nothing is sent to the database yet.</summary>
+    /// <param name="dataSource">
+    /// Where connections come from; the caller's, and never disposed here. Of an <see cref="NpgsqlMultiHostDataSource"/> the primary is used.
+    /// </param>
+    /// <param name="options">Where the stacks are and what a merge may do. Copied: later changes have no effect. <see langword="null"/> for the defaults.</param>
+    /// <param name="logger">Takes the events of each merge, without any key or value. <see langword="null"/> for none.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="dataSource"/> is <see langword="null"/>.</exception>
+    /// <exception cref="ArgumentException">An option is not valid (the message names it), or the data source is in multiplexing mode.</exception>
+    public StackEnvMerger(NpgsqlDataSource dataSource, StackEnvMergeOptions? options = null, ILogger<StackEnvMerger>? logger = null)
+    {
+        ArgumentNullException.ThrowIfNull(dataSource);
+        if (new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Multiplexing)
+        {
+            throw new ArgumentException("A merge needs a connection to itself. Use a data source without Multiplexing=true.", nameof(dataSource));
+        }
+
+        _dataSource = dataSource is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
+        _options = (options ?? new()).CopyChecked();
+        _statements = new(_options);
+        _logger = logger ?? NullLogger<StackEnvMerger>.Instance;
+    }
+
+    /// <inheritdoc/>
+    public Task<MergeResult> MergeAsync(StackRef stack, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(changes);
+        if (stack.IsDefault)
+        {
+            throw new ArgumentException("The default StackRef names no stack. Make one from a Guid, a string or a long.", nameof(stack));
+        }
+
+        if (_options.RequireOwner && stack.Owner is null)
+        {
+            throw new ArgumentException($"{nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.RequireOwner)} is on: name the owner with {nameof(StackRef.OwnedBy)}.", nameof(stack));
+        }
+
+        if (Transaction.Current is not null)
+        {
+            throw new InvalidOperationException(
+                "A merge commits its own transaction and cannot be part of an ambient one. Call it outside the TransactionScope, or inside one with TransactionScopeOption.Suppress.");
+        }
+
+        return ObserveAsync(stack, changes, cancellationToken);
+    }
+
+    private async Task<MergeResult> ObserveAsync(StackRef stack, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken)
+    {
+        using var observation = MergeObservation.Start(stack, _logger);
+        try
+        {
+            var valid = EnvChanges.Check(stack, changes, _options);
+            ThrowIfNoRowCanMatch(stack);
+            var result = await RunAsync(stack, valid, cancellationToken).ConfigureAwait(false);
+            observation.Succeeded(result);
+            return result;
+        }
+        catch (Exception failure)
+        {
+            observation.Failed(failure);
+            throw;
+        }
+    }
+
+    private async Task<MergeResult> RunAsync(StackRef stack, EnvChanges changes, CancellationToken cancellationToken)
+    {
+        MergeBatch? sent = null;
+        Exception? failure = null;
+        long sentAt = 0;
+        var connection = _dataSource.CreateConnection();
+        try
+        {
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            sentAt = Stopwatch.GetTimestamp();
+            sent = _statements.CreateBatch(connection, stack, changes);
+            await sent.RunAsync(cancellationToken).ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // Whatever is thrown, the transaction may have been committed: that is decided first.
+        catch (Exception thrown)
+#pragma warning restore CA1031
+        {
+            failure = thrown;
+        }
+
+        var outcome = MergeOutcomeRules.Decide(sent, connection.FullState, failure);
+        await GiveBackAsync(connection).ConfigureAwait(false);
+        return outcome == MergeOutcome.Committed
+            ? MergeAnswer.Read(sent!, stack, changes, _options)
+            : throw MergeFailure.Translate(failure!, outcome, sent, Stopwatch.GetElapsedTime(sentAt), stack, _options, cancellationToken);
+    }
+
+    // A slug often comes straight from a URL. What PostgreSQL cannot store, it cannot have stored.
+    private static void ThrowIfNoRowCanMatch(StackRef stack)
+    {
+        if ((stack.Key is string key && !PostgresText.CanStore(key)) || (stack.Owner is string owner && !PostgresText.CanStore(owner)))
+        {
+            throw new StackNotFoundException(stack);
+        }
+    }
+
+    private static async Task GiveBackAsync(NpgsqlConnection connection)
+    {
+        try
+        {
+            await connection.DisposeAsync().ConfigureAwait(false);
+        }
+#pragma warning disable CA1031 // A failed rollback on the way back to the pool cannot change the outcome, and the driver discards that connection.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+    }
+}

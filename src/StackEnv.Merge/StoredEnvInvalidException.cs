@@ -1,0 +1,16 @@
+namespace StackEnv.Merge;
+
+/// <summary>What the row holds is not a JSON object but an array, a string, a number or the like. It is left as it is: mend the row first.</summary>
+public sealed class StoredEnvInvalidException : StackEnvMergeException
+{
+    /// <summary>Makes the exception.</summary>
+    /// <param name="stack">The stack that the merge was asked for.</param>
+    public StoredEnvInvalidException(StackRef stack)
+        : base(
+            stack,
+            "stored_env_invalid",
+            isTransient: false,
+            $"The stored environment variables of stack {stack} are not a JSON object. Nothing was written. Mend the row: a merge does not overwrite what it does not understand.")
+    {
+    }
+}
