@@ -1,11 +1,9 @@
-using System.Diagnostics.CodeAnalysis;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace StackEnv.Samples.Postgres;
 
 /// <summary>The table of stacks that samples and tests merge into. Table names are used as they are given: quoting is the caller's.</summary>
-[SuppressMessage("Security", "CA2100", Justification = "The only text put into the SQL is the name of a table, given by a sample or a test.")]
 public static class StacksTable
 {
     /// <summary>The statement that creates the table.</summary>

@@ -1,4 +1,4 @@
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>What the locked read found.</summary>
-internal sealed record LockedRow(string? Status, ReadOnlyMemory<byte>? Document);
+internal sealed record LockedRow(string? Status, byte[]? Document);

@@ -52,7 +52,7 @@ internal static class MergeAnswer
             isTransient: false);
     }
 
-    private static MergeResult Result(ReadOnlyMemory<byte>? document, EnvChanges changes, int keysDeleted, bool changed, StackEnvMergeOptions options)
+    private static MergeResult Result(byte[]? document, EnvChanges changes, int keysDeleted, bool changed, StackEnvMergeOptions options)
     {
         using var env = StoredEnv.Parse(document);
         if (!env.IsObject)

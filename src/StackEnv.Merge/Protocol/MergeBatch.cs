@@ -9,7 +9,7 @@ internal sealed class MergeBatch(NpgsqlBatch batch, NpgsqlBatchCommand lockedRea
     public LockedRow? Locked { get; private set; }
 
     /// <summary>The document as the UPDATE left it.</summary>
-    public ReadOnlyMemory<byte>? Written { get; private set; }
+    public byte[]? Written { get; private set; }
 
     /// <summary>How many rows the UPDATE wrote.</summary>
     public ulong RowsWritten => guardedUpdate.Rows;

@@ -7,7 +7,7 @@ internal sealed class StoredEnv : IDisposable
 {
     // What the server could parse is not too deep for us either.
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
-    private static readonly ReadOnlyMemory<byte> EmptySet = "{}"u8.ToArray();
+    private static readonly byte[] EmptySet = "{}"u8.ToArray();
 
     private readonly JsonDocument _document;
 
@@ -15,7 +15,7 @@ internal sealed class StoredEnv : IDisposable
 
     public bool IsObject => _document.RootElement.ValueKind == JsonValueKind.Object;
 
-    public static StoredEnv Parse(ReadOnlyMemory<byte>? utf8Json) => new(JsonDocument.Parse(utf8Json ?? EmptySet, AnyDepth));
+    public static StoredEnv Parse(byte[]? utf8Json) => new(JsonDocument.Parse(utf8Json ?? EmptySet, AnyDepth));
 
     public void Dispose() => _document.Dispose();
 

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Shows real merges on a real PostgreSQL. Takes no preparation: it finds a PostgreSQL, or starts one and removes it again.
+set -euo pipefail
+
+source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+
+build samples/StackEnv.Samples.Tour
+
+# In place of this shell, so that whatever ends one ends the other.
+exec dotnet "$root/samples/StackEnv.Samples.Tour/bin/Release/net10.0/StackEnv.Samples.Tour.dll" "$@"

@@ -1,0 +1,63 @@
+using Npgsql;
+using StackEnv.Merge;
+using StackEnv.Samples.Postgres;
+using StackEnv.Samples.Tour;
+
+using var stop = new CancellationTokenSource();
+Console.CancelKeyPress += (_, interrupt) =>
+{
+    interrupt.Cancel = !stop.IsCancellationRequested; // the first Ctrl-C ends the tour in order, a second one at once
+    stop.Cancel();
+};
+
+try
+{
+    await using var server = await PostgresServer.FindOrStartAsync(stop.Token);
+    Screen.Welcome(server.Origin);
+    return await TakeTourAsync(server.ConnectionString, stop.Token) ? 0 : 1;
+}
+catch (OperationCanceledException) when (stop.IsCancellationRequested)
+{
+    return 130;
+}
+catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InsufficientPrivilege)
+{
+    Screen.Problem("The tour shows what PostgreSQL logs and makes a schema of its own. That takes a superuser.");
+    return 1;
+}
+catch (InvalidOperationException exception)
+{
+    Screen.Problem(exception.Message);
+    return 1;
+}
+
+static async Task<bool> TakeTourAsync(string connectionString, CancellationToken cancellationToken)
+{
+    // A schema of the tour's own: the server may be one that holds other things.
+    var schema = $"stackenv_tour_{Environment.ProcessId}";
+    var settings = new NpgsqlConnectionStringBuilder(connectionString) { SearchPath = schema };
+
+    // What merges goes through the recorded data source, everything else through the plain one.
+    await using var recorded = await StatementLog.StartAsync(settings.ConnectionString, cancellationToken);
+    await using var plain = NpgsqlDataSource.Create(settings);
+    await ExecuteAsync(plain, $"CREATE SCHEMA {schema}");
+    try
+    {
+        await StacksTable.CreateAsync(plain, cancellationToken: cancellationToken);
+
+        // This is all that the library needs: a data source. The limit is short, so that the tour need not wait for long.
+        var merger = new StackEnvMerger(recorded.DataSource, new StackEnvMergeOptions { LockTimeout = TimeSpan.FromMilliseconds(500) });
+
+        return await new Steps(merger, recorded, plain).RunAsync(cancellationToken);
+    }
+    finally
+    {
+        await ExecuteAsync(plain, $"DROP SCHEMA {schema} CASCADE");
+    }
+}
+
+static async Task ExecuteAsync(NpgsqlDataSource dataSource, string sql)
+{
+    await using var command = dataSource.CreateCommand(sql);
+    await command.ExecuteNonQueryAsync();
+}

@@ -1,0 +1,46 @@
+namespace StackEnv.Merge.Tests;
+
+/// <summary>Merges of one stack take their turns, and none loses a key.</summary>
+public sealed class ConcurrencyTests : DatabaseTest
+{
+    [Theory]
+    [InlineData(16)]
+    [InlineData(200)]
+    public async Task Concurrent_merges_of_disjoint_keys_all_arrive(int merges)
+    {
+        var id = await Database.InsertAsync("""{"OLD": "o"}""");
+        var merger = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromSeconds(60));
+
+        var results = await Task.WhenAll(Enumerable.Range(0, merges).Select(number =>
+            merger.MergeAsync(id, Changes(($"A_{number}", "a"), ($"B_{number}", "b"), ("OLD", null)))));
+
+        var keys = await Database.ScalarAsync<long>("SELECT count(*) FROM stacks, jsonb_object_keys(env_vars) WHERE id = $1", id);
+        Assert.Equal(2 * merges, keys);
+        Assert.Equal(2 * merges, results.Sum(static result => result.KeysSet));
+        Assert.Equal(1, results.Sum(static result => result.KeysDeleted));
+
+        // Each merge saw the one before it: the totals are 2, 4, 6 …
+        Assert.Equal(Enumerable.Range(1, merges).Select(static turn => 2 * turn), results.Select(static result => result.TotalAfter).Order());
+    }
+
+    [Fact]
+    public async Task Of_concurrent_merges_that_want_the_same_change_only_one_writes()
+    {
+        var id = await Database.InsertAsync("""{"OLD": "o"}""");
+
+        var results = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Database.Merger.MergeAsync(id, Changes(("A", "1"), ("OLD", "")))));
+
+        Assert.Single(results, static result => result.Changed);
+        Assert.Equal(1, results.Sum(static result => result.KeysDeleted));
+    }
+
+    [Fact]
+    public async Task A_held_stack_does_not_hold_up_another()
+    {
+        var held = await Database.InsertAsync();
+        var free = await Database.InsertAsync();
+        await using var holder = await Database.LockAsync(held);
+
+        Assert.True((await Database.Merger.MergeAsync(free, Changes(("A", "1")))).Changed);
+    }
+}

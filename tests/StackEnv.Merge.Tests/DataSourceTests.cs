@@ -1,0 +1,74 @@
+using Npgsql;
+
+namespace StackEnv.Merge.Tests;
+
+/// <summary>The kinds of data source that a host may have.</summary>
+public sealed class DataSourceTests : DatabaseTest
+{
+    [Fact]
+    public async Task Of_several_hosts_the_primary_is_used()
+    {
+        var id = await Database.InsertAsync();
+        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString);
+        var host = settings.Host!.StartsWith('/') ? settings.Host : $"{settings.Host}:{settings.Port}";
+        settings.Host = $"127.0.0.1:1,{host}";
+        await using var hosts = new NpgsqlDataSourceBuilder(settings.ConnectionString).BuildMultiHost();
+
+        Assert.True((await new StackEnvMerger(hosts).MergeAsync(id, Changes(("A", "1")))).Changed);
+        await using var primary = await hosts.OpenConnectionAsync(TargetSessionAttributes.Primary);
+        Assert.Equal(System.Data.ConnectionState.Open, primary.State);
+    }
+
+    [Fact]
+    public async Task Automatic_preparation_works_with_the_whole_batch()
+    {
+        var id = await Database.InsertAsync();
+        await using var preparing = Database.DataSourceWith(static settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (20, 2, 1));
+        var merger = new StackEnvMerger(preparing);
+
+        for (var turn = 1; turn <= 10; turn++)
+        {
+            Assert.Equal(turn, (await merger.MergeAsync(id, Changes(($"K_{turn}", "v")))).TotalAfter);
+        }
+
+        await using var prepared = preparing.CreateCommand("SELECT count(*) FROM pg_prepared_statements");
+        Assert.Equal(7L, await prepared.ExecuteScalarAsync());
+    }
+
+    [Fact]
+    public async Task Defaults_of_the_role_do_not_change_the_protocol()
+    {
+        var id = await Database.InsertAsync();
+        await using var hostile = Database.DataSourceWith(static settings => settings.Options =
+            "-c default_transaction_isolation=serializable -c default_transaction_read_only=on -c lock_timeout=1 -c statement_timeout=20000 -c standard_conforming_strings=off");
+        await using var holder = await Database.LockAsync(id);
+
+        var merging = new StackEnvMerger(hostile).MergeAsync(id, Changes(("A", "quote\\\"d")));
+        await Database.WaitersAsync(1);
+        await Task.Delay(50);
+        await holder.DisposeAsync();
+
+        Assert.Equal("quote\\\"d", (await merging).Env["A"]);
+    }
+
+    [Fact]
+    public async Task A_pool_of_one_serves_merge_after_merge_whatever_becomes_of_each()
+    {
+        var id = await Database.InsertAsync();
+        var deleting = await Database.InsertAsync(status: "deleting");
+        await using var one = Database.DataSourceWith(static settings => settings.MaxPoolSize = 1);
+        var merger = new StackEnvMerger(one, new() { LockTimeout = TimeSpan.FromMilliseconds(20) });
+
+        for (var turn = 1; turn <= 5; turn++)
+        {
+            await Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync(Guid.NewGuid(), Changes(("A", "1"))));
+            await Assert.ThrowsAsync<StackDeletingException>(() => merger.MergeAsync(deleting, Changes(("A", "1"))));
+            await using (await Database.LockAsync(id))
+            {
+                await Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync(id, Changes(("A", "1"))));
+            }
+
+            Assert.Equal(turn, (await merger.MergeAsync(id, Changes(($"K_{turn}", "v")))).TotalAfter);
+        }
+    }
+}

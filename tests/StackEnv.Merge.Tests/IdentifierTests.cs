@@ -1,0 +1,41 @@
+using Npgsql;
+
+namespace StackEnv.Merge.Tests;
+
+/// <summary>Any name works as it is, and none is read as SQL.</summary>
+public sealed class IdentifierTests : DatabaseTest
+{
+    [Theory]
+    [InlineData("Mixed Case", "ID", "Owner", "Status", "Env Vars", "Updated At")]
+    [InlineData("quote\"d", "i\"d", "own\"er", "sta\"tus", "env\"", "\"")]
+    [InlineData("select", "from", "where", "order", "group", "user")]
+    [InlineData("dots.in.name", "a.b", "c.d", "e.f", "g.h", "i.j")]
+    [InlineData("stacks; DROP TABLE stacks; --", "id = id OR 1=1", "$1", "'", "--", "/*")]
+    [InlineData("таблица", "ключ", "владелец", "статус", "переменные", "время")]
+    public async Task Odd_names_work(string table, string key, string owner, string status, string env, string updatedAt)
+    {
+        using var builder = new NpgsqlCommandBuilder();
+        string Quote(string name) => builder.QuoteIdentifier(name);
+        await Database.ExecuteAsync(
+            $"CREATE TABLE {Quote(table)} ({Quote(key)} bigint PRIMARY KEY, {Quote(owner)} bigint, {Quote(status)} text, {Quote(env)} jsonb, {Quote(updatedAt)} timestamptz)");
+        await Database.ExecuteAsync($"INSERT INTO {Quote(table)} VALUES (1, 7, 'up', NULL, NULL), (2, 7, 'up', NULL, NULL)");
+        var merger = Database.MergerWith(options =>
+            (options.Table, options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn, options.UpdatedAtColumn) =
+            (table, key, owner, status, env, updatedAt));
+
+        var result = await merger.MergeAsync(((StackRef)1L).OwnedBy(7), Changes(("A", "1")));
+
+        Assert.True(result.Changed);
+        Assert.Equal(1, await Database.ScalarAsync<long>($"SELECT count(*) FROM {Quote(table)} WHERE {Quote(env)} IS NOT NULL AND {Quote(updatedAt)} IS NOT NULL"));
+    }
+
+    [Fact]
+    public async Task A_schema_may_be_named()
+    {
+        var id = await Database.InsertAsync();
+        await using var elsewhere = Database.DataSourceWith(static settings => settings.SearchPath = "public");
+        var merger = new StackEnvMerger(elsewhere, new() { Schema = Database.Schema });
+
+        Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+}

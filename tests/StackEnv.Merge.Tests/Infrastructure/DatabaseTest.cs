@@ -1,0 +1,14 @@
+namespace StackEnv.Merge.Tests.Infrastructure;
+
+/// <summary>A test with a schema of its own.</summary>
+public abstract class DatabaseTest : IAsyncLifetime
+{
+    protected TestDatabase Database { get; private set; } = null!;
+
+    public async Task InitializeAsync() => Database = await TestDatabase.CreateAsync();
+
+    public async Task DisposeAsync() => await Database.DisposeAsync();
+
+    protected static Dictionary<string, string?> Changes(params (string Key, string? Value)[] changes) =>
+        changes.ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal);
+}

@@ -1,0 +1,116 @@
+using System.Diagnostics.CodeAnalysis;
+using Npgsql;
+using StackEnv.Samples.Postgres;
+
+namespace StackEnv.Merge.Tests.Infrastructure;
+
+/// <summary>One schema of its own on the one real server of this test run, with a table of stacks in it.</summary>
+[SuppressMessage("Security", "CA2100", Justification = "The SQL is the tests' own.")]
+public sealed class TestDatabase : IAsyncDisposable
+{
+    // Lives as long as the process, and ends with it however it ends.
+    private static readonly Lazy<Task<PostgresServer>> Server = new(() => PostgresServer.FindOrStartAsync());
+
+    private TestDatabase(string schema, string connectionString)
+    {
+        Schema = schema;
+        ConnectionString = connectionString;
+        DataSource = NpgsqlDataSource.Create(connectionString);
+        Merger = new StackEnvMerger(DataSource);
+    }
+
+    public string Schema { get; }
+
+    /// <summary>Opens the schema; error detail is on, so that a leak of it would show.</summary>
+    public string ConnectionString { get; }
+
+    public NpgsqlDataSource DataSource { get; }
+
+    /// <summary>A merger with the default options.</summary>
+    public StackEnvMerger Merger { get; }
+
+    public static async Task<TestDatabase> CreateAsync()
+    {
+        var server = await Server.Value;
+        var schema = $"t_{Guid.NewGuid():N}";
+        var connectionString = new NpgsqlConnectionStringBuilder(server.ConnectionString)
+        {
+            SearchPath = schema,
+            ApplicationName = schema,
+            IncludeErrorDetail = true,
+            MaxPoolSize = 40,
+        };
+        var database = new TestDatabase(schema, connectionString.ConnectionString);
+        await database.ExecuteAsync($"CREATE SCHEMA {schema}");
+        await StacksTable.CreateAsync(database.DataSource);
+        return database;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await ExecuteAsync($"DROP SCHEMA {Schema} CASCADE");
+        await DataSource.DisposeAsync();
+    }
+
+    public StackEnvMerger MergerWith(Action<StackEnvMergeOptions> configure)
+    {
+        var options = new StackEnvMergeOptions();
+        configure(options);
+        return new(DataSource, options);
+    }
+
+    /// <summary>A data source on this schema with other settings than the shared one.</summary>
+    public NpgsqlDataSource DataSourceWith(Action<NpgsqlConnectionStringBuilder> configure)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(ConnectionString);
+        configure(settings);
+        return NpgsqlDataSource.Create(settings.ConnectionString);
+    }
+
+    public async Task<Guid> InsertAsync(string env = "{}", string status = "healthy", Guid? team = null) =>
+        await StacksTable.InsertAsync(DataSource, slug: $"stack-{Guid.NewGuid():N}", env, status, team);
+
+    public Task<string?> EnvAsync(Guid id) => ScalarAsync<string?>("SELECT env_vars::text FROM stacks WHERE id = $1", id);
+
+    /// <summary>Everything of the row that a write would change, its physical version included.</summary>
+    public Task<string> FootprintAsync(Guid id) =>
+        ScalarAsync<string>("SELECT concat_ws(' ', ctid, xmin, status, env_vars, updated_at) FROM stacks WHERE id = $1", id)!;
+
+    public async Task ExecuteAsync(string sql, params object[] values)
+    {
+        await using var command = Command(sql, values);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public async Task<T?> ScalarAsync<T>(string sql, params object[] values)
+    {
+        await using var command = Command(sql, values);
+        return await command.ExecuteScalarAsync() is T value ? value : default;
+    }
+
+    /// <summary>Holds the row's lock in a transaction of its own until it is disposed.</summary>
+    public Task<RowLock> LockAsync(Guid id) => RowLock.TakeAsync(DataSource, id);
+
+    /// <summary>Waits until this many sessions of this schema wait for a lock.</summary>
+    public async Task WaitersAsync(int count)
+    {
+        var deadline = DateTime.UtcNow.AddSeconds(20);
+        while (await ScalarAsync<long>(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE' AND application_name = $1", Schema) < count)
+        {
+            Assert.True(DateTime.UtcNow < deadline, $"{count} waiters did not show up.");
+            await Task.Delay(5);
+        }
+    }
+
+    private NpgsqlCommand Command(string sql, object[] values)
+    {
+        var command = DataSource.CreateCommand(sql);
+        foreach (var value in values)
+        {
+            command.Parameters.Add(new() { Value = value });
+        }
+
+        return command;
+    }
+}

@@ -1,0 +1,204 @@
+using System.Net;
+using System.Net.Sockets;
+using Npgsql;
+
+namespace StackEnv.Merge.Tests.Infrastructure;
+
+/// <summary>Stands on a loopback port between a client and the server, counts round trips, and cuts where it is told to.</summary>
+public sealed class WireProxy : IAsyncDisposable
+{
+    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly EndPoint _server;
+    private readonly Lock _gate = new();
+    private readonly Task _accepting;
+    private bool _serverSpokeLast = true;
+    private int _roundTrips;
+    private Cut? _cut;
+    private volatile bool _serverIsMute;
+
+    private WireProxy(EndPoint server)
+    {
+        _server = server;
+        _listener.Start();
+        _accepting = AcceptAsync();
+    }
+
+    /// <summary>How often the client had to send something after it had heard from the server.</summary>
+    public int RoundTrips
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _roundTrips;
+            }
+        }
+    }
+
+    /// <summary>A proxy in front of the database, and a data source that goes through it.</summary>
+    public static (WireProxy Proxy, NpgsqlDataSource DataSource) InFrontOf(TestDatabase database, Action<NpgsqlConnectionStringBuilder>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(database);
+        var settings = new NpgsqlConnectionStringBuilder(database.ConnectionString);
+        EndPoint server = settings.Host!.StartsWith('/')
+            ? new UnixDomainSocketEndPoint($"{settings.Host}/.s.PGSQL.{settings.Port}")
+            : new DnsEndPoint(settings.Host, settings.Port);
+        var proxy = new WireProxy(server);
+        settings.Host = IPAddress.Loopback.ToString();
+        settings.Port = ((IPEndPoint)proxy._listener.LocalEndpoint).Port;
+        // What is counted and cut must be readable on the wire.
+        settings.SslMode = SslMode.Disable;
+        settings.GssEncryptionMode = GssEncryptionMode.Disable;
+        configure?.Invoke(settings);
+        return (proxy, NpgsqlDataSource.Create(settings.ConnectionString));
+    }
+
+    public void ResetCount()
+    {
+        lock (_gate)
+        {
+            _serverSpokeLast = true;
+            _roundTrips = 0;
+        }
+    }
+
+    /// <summary>The next time that the client sends this text, cut the connection instead of passing it on.</summary>
+    public void CutBeforeClientSends(ReadOnlySpan<byte> text) => Plan(new(FromServer: false, text.ToArray(), PassOn: false));
+
+    /// <summary>The next time that the server sends this text, cut instead of passing it on: the server has done its work, and the client never hears.</summary>
+    public void CutBeforeServerSends(ReadOnlySpan<byte> text) => Plan(new(FromServer: true, text.ToArray(), PassOn: false));
+
+    /// <summary>The next time that the server sends this text, pass it on up to its end and cut there.</summary>
+    public void CutAfterServerSends(ReadOnlySpan<byte> text) => Plan(new(FromServer: true, text.ToArray(), PassOn: true));
+
+    /// <summary>From now on the server hears everything and is never heard.</summary>
+    public void MuteServer() => _serverIsMute = true;
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        _listener.Stop();
+        await _accepting;
+        _stop.Dispose();
+        _listener.Dispose();
+    }
+
+    private static Socket NewSocketTo(EndPoint server) => server is UnixDomainSocketEndPoint
+        ? new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+        : new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+
+    private void Plan(Cut cut)
+    {
+        lock (_gate)
+        {
+            _cut = cut;
+        }
+    }
+
+    private async Task AcceptAsync()
+    {
+        var sessions = new List<Task>();
+        try
+        {
+            while (true)
+            {
+                sessions.Add(ServeAsync(await _listener.AcceptSocketAsync(_stop.Token)));
+            }
+        }
+        catch (Exception stopped) when (stopped is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            await Task.WhenAll(sessions);
+        }
+    }
+
+    private async Task ServeAsync(Socket client)
+    {
+        using var server = NewSocketTo(_server);
+        using (client)
+        {
+            client.NoDelay = true;
+            using var cut = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
+            await server.ConnectAsync(_server, _stop.Token);
+            await Task.WhenAll(PumpAsync(client, server, fromServer: false, cut), PumpAsync(server, client, fromServer: true, cut));
+        }
+    }
+
+    private async Task PumpAsync(Socket from, Socket to, bool fromServer, CancellationTokenSource cut)
+    {
+        var buffer = new byte[64 * 1024];
+        try
+        {
+            while (await from.ReceiveAsync(buffer, cut.Token) is > 0 and var received)
+            {
+                if (!fromServer)
+                {
+                    CountClientTurn();
+                }
+
+                var (pass, cutHere) = Filter(buffer.AsSpan(0, received), fromServer);
+                if (pass > 0 && !(fromServer && _serverIsMute))
+                {
+                    await SendAllAsync(to, buffer.AsMemory(0, pass), cut.Token);
+                }
+
+                if (fromServer)
+                {
+                    NoteServerTurn();
+                }
+
+                if (cutHere)
+                {
+                    break;
+                }
+            }
+        }
+        catch (Exception gone) when (gone is SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+        }
+
+        // One end is gone: so is the other.
+        await cut.CancelAsync();
+    }
+
+    private (int Pass, bool Cut) Filter(ReadOnlySpan<byte> data, bool fromServer)
+    {
+        lock (_gate)
+        {
+            if (_cut is not { } cut || cut.FromServer != fromServer || data.IndexOf(cut.Text) is not (>= 0 and var at))
+            {
+                return (data.Length, false);
+            }
+
+            _cut = null;
+            return (cut.PassOn ? at + cut.Text.Length : 0, true);
+        }
+    }
+
+    private static async Task SendAllAsync(Socket to, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
+    {
+        while (!data.IsEmpty)
+        {
+            data = data[await to.SendAsync(data, cancellationToken)..];
+        }
+    }
+
+    private void CountClientTurn()
+    {
+        lock (_gate)
+        {
+            _roundTrips += _serverSpokeLast ? 1 : 0;
+            _serverSpokeLast = false;
+        }
+    }
+
+    private void NoteServerTurn()
+    {
+        lock (_gate)
+        {
+            _serverSpokeLast = true;
+        }
+    }
+
+    private sealed record Cut(bool FromServer, byte[] Text, bool PassOn);
+}

@@ -1,0 +1,80 @@
+using Npgsql;
+
+namespace StackEnv.Merge.Tests;
+
+/// <summary>Options and data sources that cannot work are refused when the merger is made.</summary>
+public sealed class OptionsTests : IAsyncDisposable
+{
+    private readonly NpgsqlDataSource _nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Username=nobody");
+
+    public static TheoryData<string, Action<StackEnvMergeOptions>> Invalid => new()
+    {
+        { "Schema", static options => options.Schema = "" },
+        { "Table", static options => options.Table = "" },
+        { "Table", static options => options.Table = null! },
+        { "Table", static options => options.Table = "a\0b" },
+        { "KeyColumn", static options => options.KeyColumn = "" },
+        { "OwnerColumn", static options => options.OwnerColumn = "" },
+        { "StatusColumn", static options => options.StatusColumn = "" },
+        { "EnvVarsColumn", static options => options.EnvVarsColumn = "" },
+        { "UpdatedAtColumn", static options => options.UpdatedAtColumn = "" },
+        { "DeletingStatuses", static options => options.DeletingStatuses.Clear() },
+        { "DeletingStatuses", static options => options.DeletingStatuses.Add("a\0b") },
+        { "LockTimeout", static options => options.LockTimeout = TimeSpan.Zero },
+        { "LockTimeout", static options => options.LockTimeout = Timeout.InfiniteTimeSpan },
+        { "LockTimeout", static options => options.LockTimeout = TimeSpan.FromTicks(9_999) },
+        { "LockTimeout", static options => options.LockTimeout = TimeSpan.FromMilliseconds(int.MaxValue + 1L) },
+        { "MaxEnvBytes", static options => options.MaxEnvBytes = 1 },
+        { "IsValidKey", static options => options.IsValidKey = null! },
+    };
+
+    public ValueTask DisposeAsync() => _nowhere.DisposeAsync();
+
+    [Theory]
+    [MemberData(nameof(Invalid))]
+    public void An_invalid_option_is_named(string option, Action<StackEnvMergeOptions> makeInvalid)
+    {
+        var options = new StackEnvMergeOptions();
+        makeInvalid(options);
+
+        var refused = Assert.Throws<ArgumentException>("options", () => new StackEnvMerger(_nowhere, options));
+
+        Assert.StartsWith($"StackEnvMergeOptions.{option} ", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_defaults_are_the_documented_ones()
+    {
+        var options = new StackEnvMergeOptions();
+
+        Assert.Null(options.Schema);
+        Assert.Equal(
+            ("stacks", "id", "team_id", "status", "env_vars", "updated_at"),
+            (options.Table, options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn, options.UpdatedAtColumn));
+        Assert.Equal(["deleting"], options.DeletingStatuses);
+        Assert.Equal((TimeSpan.FromSeconds(3), 65_536, false), (options.LockTimeout, options.MaxEnvBytes, options.RequireOwner));
+    }
+
+    [Fact]
+    public async Task Later_changes_of_the_options_do_not_reach_the_merger()
+    {
+        var options = new StackEnvMergeOptions();
+        var merger = new StackEnvMerger(_nowhere, options);
+
+        options.RequireOwner = true;
+        options.IsValidKey = static _ => false;
+
+        await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { ["A"] = "1" }));
+    }
+
+    [Fact]
+    public void A_missing_data_source_is_a_misuse() => Assert.Throws<ArgumentNullException>("dataSource", static () => new StackEnvMerger(null!));
+
+    [Fact]
+    public async Task A_multiplexing_data_source_is_refused()
+    {
+        await using var multiplexing = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Multiplexing=true");
+
+        Assert.Throws<ArgumentException>("dataSource", () => new StackEnvMerger(multiplexing));
+    }
+}

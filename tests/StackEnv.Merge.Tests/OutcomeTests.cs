@@ -1,0 +1,169 @@
+using Npgsql;
+
+namespace StackEnv.Merge.Tests;
+
+/// <summary>Committed, certainly not committed, or unknown: what the caller is told is what happened.</summary>
+public sealed class OutcomeTests : DatabaseTest
+{
+    [Fact]
+    public async Task A_cancelled_wait_leaves_at_once_and_nothing_is_written()
+    {
+        var id = await Database.InsertAsync();
+        await using var holder = await Database.LockAsync(id);
+        var before = await Database.FootprintAsync(id);
+        using var cancel = new CancellationTokenSource();
+        var merging = Database.Merger.MergeAsync(id, Changes(("A", "1")), cancel.Token);
+        await Database.WaitersAsync(1);
+
+        await cancel.CancelAsync();
+
+        var cancelled = await Assert.ThrowsAsync<OperationCanceledException>(() => merging);
+        Assert.True(merging.IsCanceled);
+        Assert.Equal(cancel.Token, cancelled.CancellationToken);
+        Assert.Null(cancelled.InnerException);
+        await holder.DisposeAsync();
+        Assert.Equal(before, await Database.FootprintAsync(id));
+        Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
+    public async Task A_token_that_is_cancelled_already_sends_nothing()
+    {
+        var id = await Database.InsertAsync();
+        var before = await Database.FootprintAsync(id);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1")), new CancellationToken(canceled: true)));
+
+        Assert.Equal(before, await Database.FootprintAsync(id));
+    }
+
+    [Fact]
+    public async Task A_session_that_the_server_ends_while_the_merge_waits_is_not_committed()
+    {
+        var id = await Database.InsertAsync();
+        await using var holder = await Database.LockAsync(id);
+        var before = await Database.FootprintAsync(id);
+        var merging = Database.Merger.MergeAsync(id, Changes(("A", "1")));
+        await Database.WaitersAsync(1);
+
+        await Database.ExecuteAsync(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", Database.Schema);
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merging);
+        Assert.Equal(PostgresErrorCodes.AdminShutdown, failure.SqlState);
+        Assert.True(failure.IsTransient);
+        await holder.DisposeAsync();
+        Assert.Equal(before, await Database.FootprintAsync(id));
+    }
+
+    [Fact]
+    public async Task A_connection_that_is_lost_before_the_server_has_the_batch_is_unknown_and_repeating_it_works()
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedAsync(id);
+        lane.Proxy.CutBeforeClientSends("COMMIT"u8);
+
+        var unknown = await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.True(unknown.IsTransient);
+        Assert.Equal("{}", await Database.EnvAsync(id));
+        Assert.True((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
+    public async Task A_connection_that_is_lost_before_the_answer_arrives_is_unknown_and_repeating_it_is_safe()
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedAsync(id);
+        lane.Proxy.CutBeforeServerSends("COMMIT"u8);
+
+        await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
+        Assert.False((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
+    public async Task Once_the_commits_tag_has_arrived_the_merge_is_committed_whatever_follows()
+    {
+        var id = await Database.InsertAsync("""{"OLD": "o"}""");
+        await using var lane = await ProxiedAsync(id);
+        lane.Proxy.CutAfterServerSends("COMMIT\0"u8);
+
+        var result = await lane.Merger.MergeAsync(id, Changes(("A", "1"), ("OLD", null)));
+
+        Assert.Equal((1, 1, 1, true), (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
+        Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
+    }
+
+    [Fact]
+    public async Task A_silent_server_does_not_hold_the_caller_for_ever()
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedAsync(id, static settings => settings.CancellationTimeout = 500);
+        lane.Proxy.MuteServer();
+
+        await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => lane.Merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60)));
+
+        Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
+    }
+
+    [Fact]
+    public async Task An_error_in_the_update_rolls_everything_back_and_the_pool_is_well()
+    {
+        await Database.ExecuteAsync("ALTER TABLE stacks ADD CONSTRAINT no_b CHECK (NOT env_vars ? 'B')");
+        var id = await Database.InsertAsync();
+        var before = await Database.FootprintAsync(id);
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.Merger.MergeAsync(id, Changes(("B", "1"))));
+
+        Assert.Equal(PostgresErrorCodes.CheckViolation, failure.SqlState);
+        Assert.Equal(before, await Database.FootprintAsync(id));
+        Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
+    public async Task A_commit_that_fails_is_not_committed()
+    {
+        await Database.ExecuteAsync("CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''40001''; END'");
+        await Database.ExecuteAsync(
+            "CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON stacks DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()");
+        var id = await Database.InsertAsync();
+        var before = await Database.FootprintAsync(id);
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal((PostgresErrorCodes.SerializationFailure, true), (failure.SqlState, failure.IsTransient));
+        Assert.Equal(before, await Database.FootprintAsync(id));
+    }
+
+    [Fact]
+    public async Task An_exhausted_pool_says_what_to_do()
+    {
+        var id = await Database.InsertAsync();
+        await using var one = Database.DataSourceWith(static settings => (settings.MaxPoolSize, settings.Timeout) = (1, 1));
+        await using var taken = await one.OpenConnectionAsync();
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(one).MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.True(failure.IsTransient);
+        Assert.Contains("Max Pool Size", failure.Message, StringComparison.Ordinal);
+    }
+
+    private async Task<Lane> ProxiedAsync(Guid id, Action<NpgsqlConnectionStringBuilder>? configure = null)
+    {
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database, configure);
+        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) });
+        await merger.MergeAsync(id, Changes());
+        return new(proxy, dataSource, merger);
+    }
+
+    private sealed record Lane(WireProxy Proxy, NpgsqlDataSource DataSource, StackEnvMerger Merger) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            await DataSource.DisposeAsync();
+            await Proxy.DisposeAsync();
+        }
+    }
+}

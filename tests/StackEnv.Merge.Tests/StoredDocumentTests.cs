@@ -1,0 +1,148 @@
+namespace StackEnv.Merge.Tests;
+
+/// <summary>What the row may hold already, and how a merge treats it.</summary>
+public sealed class StoredDocumentTests : DatabaseTest
+{
+    [Fact]
+    public async Task SQL_NULL_is_an_empty_set()
+    {
+        var id = await InsertNullAsync();
+
+        var result = await Database.Merger.MergeAsync(id, Changes(("A", "1")));
+
+        Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
+        Assert.Equal((1, 0, 1, true), (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
+    }
+
+    [Fact]
+    public async Task SQL_NULL_stays_when_nothing_changes()
+    {
+        var id = await InsertNullAsync();
+
+        var result = await Database.Merger.MergeAsync(id, Changes(("ABSENT", "")));
+
+        Assert.Null(await Database.EnvAsync(id));
+        Assert.Empty(result.Env);
+        Assert.False(result.Changed);
+    }
+
+    [Theory]
+    [InlineData("[]")]
+    [InlineData("""["A", "B"]""")]
+    [InlineData("\"text\"")]
+    [InlineData("42")]
+    [InlineData("true")]
+    [InlineData("null")]
+    public async Task What_is_not_an_object_is_never_overwritten(string document)
+    {
+        var id = await Database.InsertAsync(document);
+        var before = await Database.FootprintAsync(id);
+
+        await Assert.ThrowsAsync<StoredEnvInvalidException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
+        await Assert.ThrowsAsync<StoredEnvInvalidException>(() => Database.Merger.MergeAsync(id, Changes(("A", ""))));
+        await Assert.ThrowsAsync<StoredEnvInvalidException>(() => Database.Merger.MergeAsync(id, Changes()));
+
+        Assert.Equal(before, await Database.FootprintAsync(id));
+    }
+
+    [Fact]
+    public async Task Values_that_are_not_strings_stay_and_read_as_their_JSON_text()
+    {
+        const string Stored = """{"NULL": null, "REAL": 1.50, "TRUE": true, "LIST": [1, "two"], "DEEP": {"a b": {"c": "d"}}, "WHOLE": 42}""";
+        var id = await Database.InsertAsync(Stored);
+
+        var result = await Database.Merger.MergeAsync(id, Changes(("A", "1")));
+
+        Assert.Equal(
+            [("A", "1"), ("DEEP", """{"a b": {"c": "d"}}"""), ("LIST", """[1, "two"]"""), ("NULL", "null"), ("REAL", "1.50"), ("TRUE", "true"), ("WHOLE", "42")],
+            result.Env.Select(static property => (property.Key, property.Value)).Order());
+        Assert.True(await Database.ScalarAsync<bool>("SELECT env_vars - 'A' = $2::jsonb FROM stacks WHERE id = $1", id, Stored));
+    }
+
+    [Fact]
+    public async Task Setting_a_number_to_its_own_text_makes_it_a_string()
+    {
+        var id = await Database.InsertAsync("""{"PORT": 80}""");
+
+        var result = await Database.Merger.MergeAsync(id, Changes(("PORT", "80")));
+
+        Assert.True(result.Changed);
+        Assert.Equal("""{"PORT": "80"}""", await Database.EnvAsync(id));
+    }
+
+    [Theory]
+    [InlineData("lower")]
+    [InlineData("with space")]
+    [InlineData("1ST")]
+    [InlineData("")]
+    [InlineData("ключ")]
+    public async Task Keys_that_break_todays_grammar_are_kept_and_returned(string key)
+    {
+        var id = await Database.InsertAsync($$"""{"{{key}}": "old"}""");
+
+        var result = await Database.Merger.MergeAsync(id, Changes(("A", "1")));
+
+        Assert.Equal("old", result.Env[key]);
+        Assert.Equal("old", await Database.ScalarAsync<string>("SELECT env_vars->>$2 FROM stacks WHERE id = $1", id, key));
+    }
+
+    [Fact]
+    public async Task A_document_nested_as_deep_as_PostgreSQL_takes_it_is_read()
+    {
+        var nested = new string('[', 1000) + new string(']', 1000);
+        var id = await Database.InsertAsync($$"""{"DEEP": {{nested}}}""");
+
+        var result = await Database.Merger.MergeAsync(id, Changes(("A", "1")));
+
+        Assert.Equal(nested, result.Env["DEEP"]);
+    }
+
+    [Fact]
+    public async Task The_result_is_what_the_row_holds_where_a_trigger_rewrites_the_set()
+    {
+        await Database.ExecuteAsync("""
+            CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN NEW.env_vars := NEW.env_vars || '{"STAMP": "by trigger"}'; RETURN NEW; END $$
+            """);
+        await Database.ExecuteAsync("CREATE TRIGGER stamp BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION stamp()");
+        var id = await Database.InsertAsync();
+
+        var result = await Database.Merger.MergeAsync(id, Changes(("A", "1")));
+
+        Assert.Equal("by trigger", result.Env["STAMP"]);
+        Assert.Equal((1, 2), (result.KeysSet, result.TotalAfter));
+    }
+
+    [Fact]
+    public async Task A_trigger_that_swallows_the_write_is_a_failure()
+    {
+        await Database.ExecuteAsync("CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
+        await Database.ExecuteAsync("CREATE TRIGGER swallow BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION swallow()");
+        var id = await Database.InsertAsync();
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Contains("look for a trigger", failure.Message, StringComparison.Ordinal);
+        Assert.False(failure.IsTransient);
+    }
+
+    [Fact]
+    public async Task A_trigger_that_stores_something_else_than_an_object_is_reported_as_what_it_is()
+    {
+        await Database.ExecuteAsync("CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.env_vars := '[]'; RETURN NEW; END $$");
+        await Database.ExecuteAsync("CREATE TRIGGER spoil BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION spoil()");
+        var id = await Database.InsertAsync();
+
+        var misuse = await Assert.ThrowsAsync<InvalidOperationException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.StartsWith("The merge was committed, but", misuse.Message, StringComparison.Ordinal);
+    }
+
+    private async Task<Guid> InsertNullAsync()
+    {
+        await Database.ExecuteAsync("ALTER TABLE stacks ALTER COLUMN env_vars DROP NOT NULL");
+        var id = await Database.InsertAsync();
+        await Database.ExecuteAsync("UPDATE stacks SET env_vars = NULL WHERE id = $1", id);
+        return id;
+    }
+}

@@ -1,0 +1,93 @@
+namespace StackEnv.Merge.Tests;
+
+/// <summary>A stack that is being torn down is never written to.</summary>
+public sealed class TeardownTests : DatabaseTest
+{
+    [Fact]
+    public async Task A_stack_in_teardown_is_refused_and_untouched()
+    {
+        var id = await Database.InsertAsync("""{"A": "1"}""", status: "deleting");
+        var before = await Database.FootprintAsync(id);
+
+        var refused = await Assert.ThrowsAsync<StackDeletingException>(() => Database.Merger.MergeAsync(id, Changes(("A", "2"))));
+
+        Assert.Equal("deleting", refused.Status);
+        Assert.Equal(before, await Database.FootprintAsync(id));
+    }
+
+    [Fact]
+    public async Task A_merge_that_would_change_nothing_is_refused_as_well()
+    {
+        var id = await Database.InsertAsync("""{"A": "1"}""", status: "deleting");
+
+        await Assert.ThrowsAsync<StackDeletingException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
+    }
+
+    [Fact]
+    public async Task A_teardown_that_commits_while_the_merge_waits_wins()
+    {
+        var id = await Database.InsertAsync("""{"A": "1"}""");
+        await using var teardown = await Database.LockAsync(id);
+        var merging = Database.Merger.MergeAsync(id, Changes(("A", "2")));
+        await Database.WaitersAsync(1);
+
+        await teardown.CommitStatusAsync(id, "deleting");
+        var left = await Database.FootprintAsync(id);
+
+        await Assert.ThrowsAsync<StackDeletingException>(() => merging);
+        Assert.Equal(left, await Database.FootprintAsync(id));
+    }
+
+    [Fact]
+    public async Task A_row_that_is_deleted_while_the_merge_waits_is_not_found()
+    {
+        var id = await Database.InsertAsync();
+        await using var connection = await Database.DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var delete = new Npgsql.NpgsqlCommand("DELETE FROM stacks WHERE id = $1", connection) { Parameters = { new() { Value = id } } })
+        {
+            await delete.ExecuteNonQueryAsync();
+        }
+
+        var merging = Database.Merger.MergeAsync(id, Changes(("A", "2")));
+        await Database.WaitersAsync(1);
+        await transaction.CommitAsync();
+
+        await Assert.ThrowsAsync<StackNotFoundException>(() => merging);
+    }
+
+    [Theory]
+    [InlineData("stopped")]
+    [InlineData("failed")]
+    public async Task Which_statuses_mean_a_teardown_is_the_hosts_choice(string status)
+    {
+        var id = await Database.InsertAsync(status: status);
+        var merger = Database.MergerWith(static options => options.DeletingStatuses.UnionWith(["stopped", "failed"]));
+
+        var refused = await Assert.ThrowsAsync<StackDeletingException>(() => merger.MergeAsync(id, Changes(("A", "2"))));
+
+        Assert.Equal(status, refused.Status);
+    }
+
+    [Fact]
+    public async Task A_status_of_an_enum_type_works_too()
+    {
+        await Database.ExecuteAsync("CREATE TYPE state AS ENUM ('up', 'deleting')");
+        await Database.ExecuteAsync("CREATE TABLE enumerated (id bigint PRIMARY KEY, status state, env_vars jsonb)");
+        await Database.ExecuteAsync("INSERT INTO enumerated VALUES (1, 'up', '{}'), (2, 'deleting', '{}')");
+        var merger = Database.MergerWith(static options => (options.Table, options.UpdatedAtColumn) = ("enumerated", null));
+
+        Assert.True((await merger.MergeAsync(1L, Changes(("A", "1")))).Changed);
+        await Assert.ThrowsAsync<StackDeletingException>(() => merger.MergeAsync(2L, Changes(("A", "1"))));
+    }
+
+    [Fact]
+    public async Task A_status_of_null_is_no_teardown()
+    {
+        await Database.ExecuteAsync("ALTER TABLE stacks ALTER COLUMN status DROP NOT NULL");
+        var id = await Database.InsertAsync();
+        await Database.ExecuteAsync("UPDATE stacks SET status = NULL WHERE id = $1", id);
+
+        Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+}

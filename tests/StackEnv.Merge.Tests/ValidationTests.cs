@@ -1,0 +1,134 @@
+using Npgsql;
+
+namespace StackEnv.Merge.Tests;
+
+/// <summary>Bad input is refused before any I/O: there is no server behind the data source of these tests.</summary>
+public sealed class ValidationTests : IAsyncDisposable
+{
+    private readonly NpgsqlDataSource _nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Username=nobody");
+    private readonly StackEnvMerger _merger;
+
+    public ValidationTests() => _merger = new(_nowhere);
+
+    public ValueTask DisposeAsync() => _nowhere.DisposeAsync();
+
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("lower", "lower")]
+    [InlineData("1ST", "1ST")]
+    [InlineData("A-B", "A-B")]
+    [InlineData("A B", "A B")]
+    [InlineData("A\n", "A\\u000A")]
+    [InlineData("\nA", "\\u000AA")]
+    [InlineData("Ä", "\\u00C4")]
+    [InlineData("Ａ", "\\uFF21")]
+    [InlineData("A\u0660", "A\\u0660")]
+    [InlineData("A\0", "A\\u0000")]
+    [InlineData("A\"B", "A\\u0022B")]
+    public async Task A_key_that_breaks_the_grammar_is_refused_and_shown_escaped(string key, string shown)
+    {
+        var refused = await Assert.ThrowsAsync<InvalidEnvKeyException>(() => MergeAsync(key, "value"));
+
+        Assert.Equal(shown, refused.Key);
+    }
+
+    [Fact]
+    public async Task A_long_key_is_shown_cut()
+    {
+        var refused = await Assert.ThrowsAsync<InvalidEnvKeyException>(() => MergeAsync(new string('x', 1000), "value"));
+
+        Assert.Equal(new string('x', 64) + "...", refused.Key);
+    }
+
+    [Theory]
+    [InlineData("lower")]
+    [InlineData("")]
+    public async Task A_key_to_delete_has_to_be_valid_too(string key) =>
+        await Assert.ThrowsAsync<InvalidEnvKeyException>(() => MergeAsync(key, null));
+
+    [Fact]
+    public async Task A_value_with_a_NUL_is_refused()
+    {
+        var refused = await Assert.ThrowsAsync<InvalidEnvValueException>(() => MergeAsync("KEY", "a\0b"));
+
+        Assert.Equal(("KEY", "contains NUL (U+0000), which PostgreSQL cannot store"), (refused.Key, refused.Reason));
+    }
+
+    [Fact]
+    public async Task Half_of_a_surrogate_pair_is_refused_in_keys_and_values()
+    {
+        // Not a theory: attributes and test names cannot carry such strings.
+        foreach (var broken in new[] { "\ud83d", "\ud83dx", "\ude80\ud83d", "🚀\ud83d", "a\ude80" })
+        {
+            var value = await Assert.ThrowsAsync<InvalidEnvValueException>(() => MergeAsync("KEY", broken));
+            Assert.Equal("contains half of a surrogate pair, which is not valid Unicode", value.Reason);
+
+            await Assert.ThrowsAsync<InvalidEnvKeyException>(() => MergeAsync(broken, "value"));
+            await Assert.ThrowsAsync<InvalidEnvKeyException>(() => MergeAsync(broken, null));
+        }
+    }
+
+    [Fact]
+    public async Task Changes_that_are_too_large_by_themselves_are_refused()
+    {
+        // {"KEY":"…"} takes ten bytes beside the value.
+        var refused = await Assert.ThrowsAsync<EnvTooLargeException>(() => MergeAsync("KEY", new string('x', 65_527)));
+
+        Assert.Equal((65_537, 65_536), (refused.SizeBytes, refused.LimitBytes));
+    }
+
+    [Fact]
+    public async Task Valid_changes_get_as_far_as_the_server()
+    {
+        var failed = await Assert.ThrowsAsync<StackEnvStoreException>(() => MergeAsync("KEY", new string('x', 65_526)));
+
+        Assert.Null(failed.SqlState);
+        Assert.True(failed.IsTransient);
+        Assert.Contains("Failed to connect to 127.0.0.1:1", failed.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Null_changes_are_a_misuse() =>
+        await Assert.ThrowsAsync<ArgumentNullException>("changes", () => _merger.MergeAsync(1L, null!));
+
+    [Fact]
+    public async Task The_default_stack_is_a_misuse() =>
+        await Assert.ThrowsAsync<ArgumentException>("stack", () => _merger.MergeAsync(default, new Dictionary<string, string?>()));
+
+    [Fact]
+    public async Task A_missing_owner_is_a_misuse_where_one_is_required()
+    {
+        var merger = new StackEnvMerger(_nowhere, new() { RequireOwner = true });
+
+        await Assert.ThrowsAsync<ArgumentException>("stack", () => merger.MergeAsync(1L, new Dictionary<string, string?>()));
+    }
+
+    [Fact]
+    public async Task The_grammar_of_keys_is_the_hosts_choice()
+    {
+        var merger = new StackEnvMerger(_nowhere, new() { IsValidKey = static key => key.StartsWith("app.", StringComparison.Ordinal) });
+
+        await Assert.ThrowsAsync<InvalidEnvKeyException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { ["KEY"] = "v" }));
+        await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { ["app.key"] = "v" }));
+    }
+
+    [Fact]
+    public async Task No_grammar_lets_through_what_PostgreSQL_cannot_store()
+    {
+        var merger = new StackEnvMerger(_nowhere, new() { IsValidKey = static _ => true });
+
+        await Assert.ThrowsAsync<InvalidEnvKeyException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { ["A\0"] = "v" }));
+    }
+
+    [Fact]
+    public async Task A_stack_that_cannot_exist_is_not_found()
+    {
+        foreach (var slug in new[] { "slug\0", "slug\ud800" })
+        {
+            await Assert.ThrowsAsync<StackNotFoundException>(() => _merger.MergeAsync(slug, new Dictionary<string, string?>()));
+            await Assert.ThrowsAsync<StackNotFoundException>(() => _merger.MergeAsync(((StackRef)1L).OwnedBy(slug), new Dictionary<string, string?>()));
+        }
+    }
+
+    private Task<MergeResult> MergeAsync(string key, string? value) => _merger.MergeAsync(1L, new Dictionary<string, string?> { [key] = value });
+}
