@@ -35,5 +35,6 @@ if [ -z "$counts" ]; then
     exit "$status"
 fi
 
+[ "$status" -eq 0 ] || echo "dotnet test ended with exit code $status." >&2
 echo "$counts" | awk '{ passed += $3; failed += $2 - $3; skipped += $1 - $2 } END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }'
 exit "$status"

@@ -118,14 +118,16 @@ internal sealed class MergeStatements
             // comparison settles the size. CASE keeps the operators from documents on which they would raise.
             GuardedUpdate =
                 $"""
-                UPDATE {table} SET {env} = {merged}{touch}
+                UPDATE {table}
+                SET {env} = {merged}{touch}
                 WHERE {key} = $1{(hasOwner ? $" AND {owner} = $6" : "")}
-                AND ({status}::text = ANY ($4)) IS NOT TRUE
-                AND CASE WHEN jsonb_typeof({stored}) = 'object' THEN
-                (NOT {stored} @> $2 OR {env} ?| $3)
-                AND (octet_length(({merged})::text) <= $5
-                OR {CompactBytes(merged)} <= greatest($5, {CompactBytes(stored)} - 1))
-                ELSE false END
+                  AND ({status}::text = ANY ($4)) IS NOT TRUE
+                  AND CASE WHEN jsonb_typeof({stored}) = 'object'
+                    THEN (NOT {stored} @> $2 OR {env} ?| $3)
+                      AND (octet_length(({merged})::text) <= $5
+                        OR {CompactBytes(merged)}
+                          <= greatest($5, {CompactBytes(stored)} - 1))
+                    ELSE false END
                 RETURNING {env}
                 """.ReplaceLineEndings("\n");
         }

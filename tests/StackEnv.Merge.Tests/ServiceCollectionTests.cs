@@ -1,0 +1,114 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
+
+namespace StackEnv.Merge.Tests;
+
+/// <summary>How a host plugs the merger in.</summary>
+public sealed class ServiceCollectionTests : DatabaseTest
+{
+    [Fact]
+    public async Task The_merger_uses_the_hosts_data_source_and_logger_and_is_a_singleton()
+    {
+        var id = await Database.InsertAsync();
+        using var logs = new FakeLoggerProvider();
+        await using var provider = new ServiceCollection()
+            .AddSingleton(Database.DataSource)
+            .AddSingleton<ILoggerFactory>(new LoggerFactory([logs], new LoggerFilterOptions { MinLevel = LogLevel.Debug }))
+            .AddSingleton(typeof(ILogger<>), typeof(Logger<>))
+            .AddStackEnvMerge()
+            .BuildServiceProvider();
+
+        var merger = provider.GetRequiredService<IStackEnvMerger>();
+        await merger.MergeAsync(id, Changes(("A", "1")));
+
+        Assert.Same(merger, provider.GetRequiredService<IStackEnvMerger>());
+        Assert.Equal(("StackEnv.Merge.StackEnvMerger", 1), (logs.Collector.LatestRecord.Category, logs.Collector.LatestRecord.Id.Id));
+    }
+
+    [Fact]
+    public async Task The_data_source_stays_the_hosts()
+    {
+        var id = await Database.InsertAsync();
+        var provider = new ServiceCollection().AddSingleton(_ => Database.DataSource).AddStackEnvMerge().BuildServiceProvider();
+        var services = new ServiceCollection().AddSingleton(Database.DataSource).AddStackEnvMerge();
+        await using (var other = services.BuildServiceProvider())
+        {
+            await other.GetRequiredService<IStackEnvMerger>().MergeAsync(id, Changes(("A", "1")));
+        }
+
+        await provider.GetRequiredService<IStackEnvMerger>().MergeAsync(id, Changes(("A", "2")));
+        Assert.Equal("""{"A": "2"}""", await Database.EnvAsync(id));
+    }
+
+    [Fact]
+    public async Task Options_can_be_set()
+    {
+        await Database.ExecuteAsync("INSERT INTO stacks (slug) VALUES ('shop')");
+        await using var provider = new ServiceCollection()
+            .AddSingleton(Database.DataSource)
+            .AddStackEnvMerge(static options => options.KeyColumn = "slug")
+            .BuildServiceProvider();
+
+        Assert.True((await provider.GetRequiredService<IStackEnvMerger>().MergeAsync("shop", Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
+    public async Task Each_key_has_its_own_database()
+    {
+        await using var elsewhere = await TestDatabase.CreateAsync();
+        var here = await Database.InsertAsync();
+        var there = await elsewhere.InsertAsync();
+        await using var provider = new ServiceCollection()
+            .AddKeyedSingleton("eu", Database.DataSource)
+            .AddKeyedSingleton("us", elsewhere.DataSource)
+            .AddKeyedStackEnvMerge("eu")
+            .AddKeyedStackEnvMerge("us", static options => options.LockTimeout = TimeSpan.FromSeconds(1))
+            .BuildServiceProvider();
+
+        await provider.GetRequiredKeyedService<IStackEnvMerger>("eu").MergeAsync(here, Changes(("A", "eu")));
+        await provider.GetRequiredKeyedService<IStackEnvMerger>("us").MergeAsync(there, Changes(("A", "us")));
+
+        Assert.Equal("""{"A": "eu"}""", await Database.EnvAsync(here));
+        Assert.Equal("""{"A": "us"}""", await elsewhere.EnvAsync(there));
+        Assert.Null(provider.GetService<IStackEnvMerger>());
+    }
+
+    [Fact]
+    public async Task A_missing_data_source_says_what_to_register()
+    {
+        await using var provider = new ServiceCollection().AddStackEnvMerge().AddKeyedStackEnvMerge("eu").BuildServiceProvider();
+
+        var missing = Assert.Throws<InvalidOperationException>(() => provider.GetRequiredService<IStackEnvMerger>());
+        var keyed = Assert.Throws<InvalidOperationException>(() => provider.GetRequiredKeyedService<IStackEnvMerger>("eu"));
+
+        Assert.Contains("services.AddNpgsqlDataSource(connectionString)", missing.Message, StringComparison.Ordinal);
+        Assert.Contains("an NpgsqlDataSource of the key 'eu'", keyed.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Invalid_options_fail_when_the_merger_is_made()
+    {
+        await using var provider = new ServiceCollection()
+            .AddSingleton(Database.DataSource)
+            .AddStackEnvMerge(static options => options.Table = "")
+            .BuildServiceProvider();
+
+        Assert.Throws<ArgumentException>("options", () => provider.GetRequiredService<IStackEnvMerger>());
+    }
+
+    [Fact]
+    public void A_hosts_own_merger_is_not_replaced()
+    {
+        var services = new ServiceCollection().AddSingleton<IStackEnvMerger>(Database.Merger).AddStackEnvMerge().AddStackEnvMerge();
+
+        Assert.Single(services, static service => service.ServiceType == typeof(IStackEnvMerger));
+    }
+
+    [Fact]
+    public void Missing_services_are_a_misuse()
+    {
+        Assert.Throws<ArgumentNullException>("services", static () => ((IServiceCollection)null!).AddStackEnvMerge());
+        Assert.Throws<ArgumentNullException>("services", static () => ((IServiceCollection)null!).AddKeyedStackEnvMerge("eu"));
+    }
+}

@@ -1,0 +1,92 @@
+using System.Globalization;
+using System.Text;
+using StackEnv.Samples.Postgres;
+
+namespace StackEnv.Merge.Tests;
+
+/// <summary>The statements and their order, as the server logs them, for each kind of merge.</summary>
+public sealed class StatementTests : DatabaseTest, IAsyncLifetime
+{
+    private readonly StringBuilder _transcript = new();
+    private StatementLog _log = null!;
+
+    async Task IAsyncLifetime.InitializeAsync()
+    {
+        await InitializeAsync();
+        _log = await StatementLog.StartAsync(Database.ConnectionString);
+    }
+
+    async Task IAsyncLifetime.DisposeAsync()
+    {
+        await _log.DisposeAsync();
+        await DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Each_kind_of_merge()
+    {
+        StackRef stack = await Database.InsertAsync("""{"A": "1"}""", team: Guid.Empty);
+        StackRef deleting = await Database.InsertAsync(status: "deleting");
+        StackRef broken = await Database.InsertAsync("[]");
+
+        await RecordAsync("sets and deletes", stack, Changes(("A", ""), ("B", "2")));
+        await RecordAsync("nothing to change", stack, Changes(("B", "2")));
+        await RecordAsync("not found", Guid.NewGuid(), Changes(("A", "1")));
+        await RecordAsync("in teardown", deleting, Changes(("A", "1")));
+        await RecordAsync("too large", stack, Changes(("A", new string('x', 90))), static options => options.MaxEnvBytes = 101);
+        await RecordAsync("not an object", broken, Changes(("A", "1")));
+        await RecordAsync("with an owner", stack.OwnedBy(Guid.Empty), Changes(("A", "1")));
+        await RecordAsync("another owner's", stack.OwnedBy(Guid.NewGuid()), Changes(("A", "2")));
+        await RecordAsync("invalid", stack, Changes(("a", "2")));
+        await using (await Database.LockAsync((Guid)stack.Key))
+        {
+            await RecordAsync("locked", stack, Changes(("A", "2")), static options => options.LockTimeout = TimeSpan.FromMilliseconds(50));
+        }
+
+        await Verifier.Verify(_transcript.ToString());
+    }
+
+    [Fact]
+    public async Task Names_and_limits_come_from_the_options()
+    {
+        await Database.ExecuteAsync(""""CREATE TABLE "My ""Stacks""" ("Key" bigint PRIMARY KEY, "Owner" text, "State" text, "Env" jsonb)"""");
+        await Database.ExecuteAsync(""""INSERT INTO "My ""Stacks""" VALUES (1, 'me', 'up', NULL)"""");
+
+        await RecordAsync("odd names", ((StackRef)1L).OwnedBy("me"), Changes(("A", "1")), static options =>
+        {
+            options.Table = "My \"Stacks\"";
+            options.KeyColumn = "Key";
+            options.OwnerColumn = "Owner";
+            options.StatusColumn = "State";
+            options.EnvVarsColumn = "Env";
+            options.UpdatedAtColumn = null;
+            options.LockTimeout = TimeSpan.FromMilliseconds(int.MaxValue);
+        });
+
+        await Verifier.Verify(_transcript.ToString());
+    }
+
+    private async Task RecordAsync(string title, StackRef stack, IReadOnlyDictionary<string, string?> changes, Action<StackEnvMergeOptions>? configure = null)
+    {
+        var options = new StackEnvMergeOptions();
+        configure?.Invoke(options);
+        _log.Clear();
+        string outcome;
+        try
+        {
+            outcome = (await new StackEnvMerger(_log.DataSource, options).MergeAsync(stack, changes)).ToString();
+        }
+        catch (StackEnvMergeException refused)
+        {
+            outcome = refused.ErrorCode;
+        }
+
+        _transcript.AppendLine(CultureInfo.InvariantCulture, $"== {title}: {outcome}");
+        foreach (var statement in _log.Take())
+        {
+            _transcript.AppendLine(statement);
+        }
+
+        _transcript.AppendLine();
+    }
+}
