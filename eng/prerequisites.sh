@@ -94,9 +94,13 @@ require_postgres() {
     fail "No PostgreSQL was found, and none could be installed. $install, or start Docker, or set STACKENV_POSTGRES to a connection string."
 }
 
-# Builds without a word unless it fails. The SDK's temporary files stay out of the system's folder, and no build server stays behind.
+# The SDK leaves empty folders among the temporary files, so it gets a place for them that goes away again.
+scratch=$root/artifacts/tmp.$$
+
+# Builds without a word unless it fails.
 build() {
-    local scratch=$root/artifacts/tmp.$$ output status=0
+    local output status=0
+    rm -rf "$root"/artifacts/tmp.*
     mkdir -p "$scratch"
     output=$(cd "$root" && TMPDIR=$scratch dotnet build "$1" -c Release -v quiet -clp:NoSummary -tl:off 2>&1) || status=$?
     rm -rf "$scratch"

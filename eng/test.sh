@@ -22,13 +22,15 @@ done
 
 status=0
 cd "$root"
-run_as_group dotnet test StackEnv.Merge.sln -c Release --no-build -tl:off --logger "trx;LogFilePrefix=$prefix" \
+mkdir -p "$scratch"
+trap 'rm -rf "$scratch"' EXIT
+TMPDIR=$scratch run_as_group dotnet test StackEnv.Merge.sln -c Release --no-build -tl:off --logger "trx;LogFilePrefix=$prefix" \
     "${results_option[@]+"${results_option[@]}"}" "$@" || status=$?
 
 # One report for each test project: total, executed, passed, failed.
 counts=$(sed -n 's/.*<Counters total="\([0-9]*\)" executed="\([0-9]*\)" passed="\([0-9]*\)" failed="\([0-9]*\)".*/\1 \2 \3 \4/p' \
     "$reports/$prefix"*.trx 2>/dev/null) || counts=''
-rm -f "$reports/$prefix"*.trx
+rm -f "$reports/$prefix"*.trx # whoever wants a report asks for one of their own with --logger
 if [ -z "$counts" ]; then
     echo "The test run came to no result." >&2
     [ "$status" -ne 0 ] || status=1

@@ -17,10 +17,10 @@ internal static class Installation
     /// <summary>One line that says how to get a PostgreSQL on this machine.</summary>
     public static string Advice(Exception? dockerFailure = null)
     {
-        var docker = dockerFailure is null ? "no Docker engine" : "a Docker engine that could not start one";
+        var docker = dockerFailure is null ? "no Docker engine answers" : "the Docker engine could not start one";
         var command = PackageManagers.FirstOrDefault(manager => File.Exists(manager.Tool)).Command;
         var remedy = command is null ? "Start Docker" : $"Install it with `{command}`, start Docker";
-        return $"No PostgreSQL was found: {PostgresServer.EnvironmentVariable} is not set, and there are {docker} and no server binaries. " +
+        return $"No PostgreSQL was found: {PostgresServer.EnvironmentVariable} is not set, {docker}, and no server binaries are installed. " +
             $"{remedy}, or set {PostgresServer.EnvironmentVariable} to a connection string.";
     }
 }

@@ -46,7 +46,7 @@ public sealed class PostgresServer : IAsyncDisposable
             throw new InvalidOperationException(Installation.Advice(dockerFailure), dockerFailure);
 
         var cluster = await EphemeralCluster.StartAsync(binaries, cancellationToken);
-        return new PostgresServer(cluster.ConnectionString, $"an ephemeral cluster of PostgreSQL {binaries.Version}, {binaries.Folder}", cluster);
+        return new PostgresServer(cluster.ConnectionString, $"an ephemeral cluster of {binaries.Folder} ({binaries.Version})", cluster);
     }
 
     /// <summary>Stops the server and removes what it left, if this instance started it.</summary>
@@ -63,7 +63,7 @@ public sealed class PostgresServer : IAsyncDisposable
         catch (Exception exception) when (exception is NpgsqlException or ArgumentException or TimeoutException)
         {
             throw new InvalidOperationException(
-                $"{EnvironmentVariable} is set, but it does not open a PostgreSQL: {exception.Message} " +
+                $"{EnvironmentVariable} is set, but it does not open a PostgreSQL ({exception.Message.TrimEnd('.')}). " +
                 "Set it to an Npgsql connection string (Host=…;Username=…;Password=…;Database=…), or unset it.",
                 exception);
         }

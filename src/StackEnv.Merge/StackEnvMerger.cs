@@ -99,11 +99,12 @@ public sealed class StackEnvMerger : IStackEnvMerger
             failure = thrown;
         }
 
+        var waited = Stopwatch.GetElapsedTime(sentAt);
         var outcome = MergeOutcomeRules.Decide(sent, connection.FullState, failure);
         await GiveBackAsync(connection).ConfigureAwait(false);
         return outcome == MergeOutcome.Committed
             ? MergeAnswer.Read(sent!, stack, changes, _options)
-            : throw MergeFailure.Translate(failure!, outcome, sent, Stopwatch.GetElapsedTime(sentAt), stack, _options, cancellationToken);
+            : throw MergeFailure.Translate(failure!, outcome, sent, waited, stack, _options, cancellationToken);
     }
 
     // A slug often comes straight from a URL. What PostgreSQL cannot store, it cannot have stored.

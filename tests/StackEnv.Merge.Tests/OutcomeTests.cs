@@ -97,6 +97,29 @@ public sealed class OutcomeTests : DatabaseTest
     }
 
     [Fact]
+    public async Task A_stack_that_is_created_between_the_locked_read_and_the_update_is_merged_into_and_said_to_be()
+    {
+        await using var lane = await ProxiedAsync(await Database.InsertAsync());
+        var created = Guid.NewGuid();
+
+        var result = await CreateWithinAsync(lane, created, Changes(("A", "1")));
+
+        Assert.Equal((1, 0, 2, true), (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
+        Assert.Equal("""{"A": "1", "NEW": "n"}""", await Database.EnvAsync(created));
+    }
+
+    [Fact]
+    public async Task Where_such_a_merge_deletes_its_count_is_not_made_up()
+    {
+        await using var lane = await ProxiedAsync(await Database.InsertAsync());
+        var created = Guid.NewGuid();
+
+        await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => CreateWithinAsync(lane, created, Changes(("NEW", ""))));
+
+        Assert.Equal("{}", await Database.EnvAsync(created));
+    }
+
+    [Fact]
     public async Task A_silent_server_does_not_hold_the_caller_for_ever()
     {
         var id = await Database.InsertAsync();
@@ -148,6 +171,24 @@ public sealed class OutcomeTests : DatabaseTest
 
         Assert.True(failure.IsTransient);
         Assert.Contains("Max Pool Size", failure.Message, StringComparison.Ordinal);
+    }
+
+    private async Task<MergeResult> CreateWithinAsync(Lane lane, Guid id, Dictionary<string, string?> changes)
+    {
+        var (reached, release) = lane.Proxy.PauseClientAt("UPDATE \"stacks\""u8);
+        var merging = lane.Merger.MergeAsync(id, changes);
+        await reached;
+
+        // The session has read, found nothing, and stands before its UPDATE.
+        while (await Database.ScalarAsync<long>(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SET LOCAL statement_timeout TO DEFAULT' AND application_name = $1", Database.Schema) == 0)
+        {
+            await Task.Delay(5);
+        }
+
+        await Database.ExecuteAsync("""INSERT INTO stacks (id, slug, env_vars) VALUES ($1, 'new', '{"NEW": "n"}')""", id);
+        release.SetResult();
+        return await merging;
     }
 
     private async Task<Lane> ProxiedAsync(Guid id, Action<NpgsqlConnectionStringBuilder>? configure = null)

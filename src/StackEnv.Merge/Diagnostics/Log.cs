@@ -17,7 +17,7 @@ internal static partial class Log
     [LoggerMessage(4, LogLevel.Warning, "Stack {Stack}: the row was not locked within {LockTimeoutMs} ms")]
     public static partial void LockTimedOut(ILogger logger, StackRef stack, double lockTimeoutMs);
 
-    [LoggerMessage(5, LogLevel.Error, "Stack {Stack}: the connection was lost while the merge was being committed, in {ElapsedMs:F1} ms")]
+    [LoggerMessage(5, LogLevel.Error, "Stack {Stack}: what became of the merge is not known, after {ElapsedMs:F1} ms")]
     public static partial void OutcomeUnknown(ILogger logger, StackRef stack, double elapsedMs);
 
     [LoggerMessage(6, LogLevel.Error, "Stack {Stack}: the database or the connection failed (SQLSTATE {SqlState}), in {ElapsedMs:F1} ms")]

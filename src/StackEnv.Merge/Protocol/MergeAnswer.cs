@@ -5,30 +5,41 @@ internal static class MergeAnswer
 {
     public static MergeResult Read(MergeBatch merge, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
     {
-        if (merge.Locked is not { } row)
-        {
-            throw new StackNotFoundException(stack);
-        }
-
-        using var stored = StoredEnv.Parse(row.Document);
-
         // Whether anything was written is the server's word alone; the locked read only tells why not.
         return merge.RowsWritten switch
         {
-            0 => Explain(row, stored, stack, changes, options),
-            1 => Result(merge.Written, changes, stored.EffectOf(changes).KeysDeleted, changed: true, options),
+            0 => Explain(merge.Locked ?? throw new StackNotFoundException(stack), stack, changes, options),
+            1 => Result(merge.Written, changes, KeysDeleted(merge.Locked, stack, changes), changed: true, options),
             var rows => throw new InvalidOperationException(
                 $"{rows} rows have the key {stack}, and the merge went into each of them. Column {SqlIdentifier.Quote(options.KeyColumn)} must be unique, alone or together with the owner that the merge names: add a unique index."),
         };
     }
 
-    private static MergeResult Explain(LockedRow row, StoredEnv stored, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
+    private static int KeysDeleted(LockedRow? row, StackRef stack, EnvChanges changes)
+    {
+        if (changes.Deletes.Length == 0)
+        {
+            return 0;
+        }
+
+        // The row came into being between the locked read and the UPDATE, which then was the first to see it: what it held before, nobody knows.
+        if (row is null)
+        {
+            throw new MergeOutcomeUnknownException(stack);
+        }
+
+        using var stored = StoredEnv.Parse(row.Document);
+        return stored.EffectOf(changes).KeysDeleted;
+    }
+
+    private static MergeResult Explain(LockedRow row, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
     {
         if (row.Status is { } status && options.DeletingStatuses.Contains(status))
         {
             throw new StackDeletingException(stack, status);
         }
 
+        using var stored = StoredEnv.Parse(row.Document);
         if (!stored.IsObject)
         {
             throw new StoredEnvInvalidException(stack);

@@ -15,6 +15,7 @@ public sealed class WireProxy : IAsyncDisposable
     private bool _serverSpokeLast = true;
     private int _roundTrips;
     private Cut? _cut;
+    private Pause? _pause;
     private volatile bool _serverIsMute;
 
     private WireProxy(EndPoint server)
@@ -71,6 +72,19 @@ public sealed class WireProxy : IAsyncDisposable
 
     /// <summary>The next time that the server sends this text, pass it on up to its end and cut there.</summary>
     public void CutAfterServerSends(ReadOnlySpan<byte> text) => Plan(new(FromServer: true, text.ToArray(), PassOn: true));
+
+    /// <summary>The next time that the client sends this text, pass on what comes before it, and the rest only when the returned source is completed.</summary>
+    /// <returns>A task that is done when what comes before has been passed on, and the source that lets the rest go.</returns>
+    public (Task Reached, TaskCompletionSource Release) PauseClientAt(ReadOnlySpan<byte> text)
+    {
+        var pause = new Pause(text.ToArray(), new(TaskCreationOptions.RunContinuationsAsynchronously), new(TaskCreationOptions.RunContinuationsAsynchronously));
+        lock (_gate)
+        {
+            _pause = pause;
+        }
+
+        return (pause.Reached.Task, pause.Release);
+    }
 
     /// <summary>From now on the server hears everything and is never heard.</summary>
     public void MuteServer() => _serverIsMute = true;
@@ -131,15 +145,17 @@ public sealed class WireProxy : IAsyncDisposable
         {
             while (await from.ReceiveAsync(buffer, cut.Token) is > 0 and var received)
             {
+                var data = buffer.AsMemory(0, received);
                 if (!fromServer)
                 {
                     CountClientTurn();
+                    data = await PauseWithinAsync(data, to, cut.Token);
                 }
 
-                var (pass, cutHere) = Filter(buffer.AsSpan(0, received), fromServer);
+                var (pass, cutHere) = Filter(data.Span, fromServer);
                 if (pass > 0 && !(fromServer && _serverIsMute))
                 {
-                    await SendAllAsync(to, buffer.AsMemory(0, pass), cut.Token);
+                    await SendAllAsync(to, data[..pass], cut.Token);
                 }
 
                 if (fromServer)
@@ -159,6 +175,28 @@ public sealed class WireProxy : IAsyncDisposable
 
         // One end is gone: so is the other.
         await cut.CancelAsync();
+    }
+
+    private async Task<Memory<byte>> PauseWithinAsync(Memory<byte> data, Socket server, CancellationToken cancellationToken)
+    {
+        Pause? pause;
+        int at;
+        lock (_gate)
+        {
+            pause = _pause;
+            at = pause is null ? -1 : data.Span.IndexOf(pause.Text);
+            if (at < 0)
+            {
+                return data;
+            }
+
+            _pause = null;
+        }
+
+        await SendAllAsync(server, data[..at], cancellationToken);
+        pause!.Reached.SetResult();
+        await pause.Release.Task.WaitAsync(cancellationToken);
+        return data[at..];
     }
 
     private (int Pass, bool Cut) Filter(ReadOnlySpan<byte> data, bool fromServer)
@@ -199,6 +237,8 @@ public sealed class WireProxy : IAsyncDisposable
             _serverSpokeLast = true;
         }
     }
+
+    private sealed record Pause(byte[] Text, TaskCompletionSource Reached, TaskCompletionSource Release);
 
     private sealed record Cut(bool FromServer, byte[] Text, bool PassOn);
 }
