@@ -36,6 +36,21 @@ public sealed class DataSourceTests : DatabaseTest
     }
 
     [Fact]
+    public async Task A_slim_data_source_works_once_it_has_arrays_and_says_so_until_then()
+    {
+        var id = await Database.InsertAsync();
+        var builder = new NpgsqlSlimDataSourceBuilder(Database.ConnectionString);
+        await using var slim = builder.Build();
+        builder.EnableArrays();
+        await using var slimWithArrays = builder.Build();
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(slim).MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Contains("please call EnableArrays", failure.Message, StringComparison.Ordinal);
+        Assert.True((await new StackEnvMerger(slimWithArrays).MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
     public async Task Defaults_of_the_role_do_not_change_the_protocol()
     {
         var id = await Database.InsertAsync();

@@ -78,10 +78,10 @@ public sealed class NoLeakTests : DatabaseTest
             await FailAsync(stack, changes, dataSource: nowhere);
         }
 
-        // What the schema can do: each of these makes PostgreSQL itself quote the value, in its message, its detail or its context.
+        // What the schema can do, to the point that the driver gives up the connection: each of these makes PostgreSQL itself quote the value, in its message, its detail or its context.
         await FailAsync(stack, changes, static options => options.EnvVarsColumn = "envvars");
         await FailAsync(stack, changes, static options => options.Table = "nowhere");
-        foreach (var sqlState in new[] { "P0001", "22P05", "23514", "42501", "55000", "57014", "40001" })
+        foreach (var sqlState in new[] { "P0001", "22P05", "23514", "42501", "55000", "57014", "57P01", "40001", "53100", "XX000" })
         {
             await FailUnderTriggerAsync($"RAISE EXCEPTION 'the set is %', NEW.env_vars USING ERRCODE = '{sqlState}', DETAIL = NEW.env_vars::text, HINT = NEW.env_vars::text, CONSTRAINT = 'no_' || (NEW.env_vars->>'TOKEN')");
         }
