@@ -94,12 +94,9 @@ require_postgres() {
     fail "No PostgreSQL was found, and none could be installed. $install, or start Docker, or set STACKENV_POSTGRES to a connection string."
 }
 
-# The SDK leaves empty folders among the temporary files, so it gets a place for them that goes away again.
-scratch=$root/artifacts/tmp.$$
-
-# Builds without a word unless it fails.
+# Builds without a word unless it fails. The SDK leaves empty folders among the temporary files, so they get a place that goes away again.
 build() {
-    local output status=0
+    local scratch=$root/artifacts/tmp.$$ output status=0
     rm -rf "$root"/artifacts/tmp.*
     mkdir -p "$scratch"
     output=$(cd "$root" && TMPDIR=$scratch dotnet build "$1" -c Release -v quiet -clp:NoSummary -tl:off 2>&1) || status=$?
@@ -107,17 +104,22 @@ build() {
     [ "$status" -eq 0 ] || fail "$output"
 }
 
-# Runs a command and everything that it starts as one group, which ends when the command does, when a signal comes, and also when this
-# script is killed outright: then a watcher, in a session of its own, finds its pipe closed.
+# Runs a command and everything that it starts as one group with its own place for temporary files. Both end when the command does, when a
+# signal comes, and also when this script is killed outright: then a watcher, in a session of its own, finds its pipe closed.
 run_as_group() {
-    local in_session=() status=0
+    local in_session=() scratch status=0
     command -v setsid >/dev/null && in_session=(setsid)
+    scratch=$(mktemp -u "${TMPDIR:-/tmp}/stackenv-run.XXXXXX") # outside the root: its props are not for what tests build
     exec 9> >(exec "${in_session[@]+"${in_session[@]}"}" sh -c '
         trap "" HUP INT TERM
-        read -r group && { read -r done || kill -s KILL -- "-$group"; }' >/dev/null 2>&1)
+        read -r group && read -r done && exit
+        [ -z "$group" ] || kill -s KILL -- "-$group"
+        sleep 0.3
+        rm -rf -- "$1"' sh "$scratch" >/dev/null 2>&1)
+    mkdir -m 700 "$scratch"
 
     set -m # gives the job a process group of its own
-    sh -c 'echo "$$" >&9 && exec "$@" 9>&-' sh "$@" </dev/null &
+    TMPDIR=$scratch sh -c 'echo "$$" >&9 && exec "$@" 9>&-' sh "$@" </dev/null &
     local group=$!
     set +m
 
@@ -135,6 +137,7 @@ run_as_group() {
         try=$((try + 1))
     done
     kill -s KILL -- "-$group" 2>/dev/null || true
+    rm -rf "$scratch"
     echo done >&9
     exec 9>&-
     trap - HUP INT TERM

@@ -22,9 +22,7 @@ done
 
 status=0
 cd "$root"
-mkdir -p "$scratch"
-trap 'rm -rf "$scratch"' EXIT
-TMPDIR=$scratch run_as_group dotnet test StackEnv.Merge.sln -c Release --no-build -tl:off --logger "trx;LogFilePrefix=$prefix" \
+run_as_group dotnet test StackEnv.Merge.sln -c Release --no-build -tl:off --logger "trx;LogFilePrefix=$prefix" \
     "${results_option[@]+"${results_option[@]}"}" "$@" || status=$?
 
 # One report for each test project: total, executed, passed, failed.
