@@ -8,7 +8,10 @@ namespace Microsoft.Extensions.DependencyInjection;
 /// <summary>Registers <see cref="IStackEnvMerger"/> in a host.</summary>
 public static class StackEnvMergeServiceCollectionExtensions
 {
-    /// <summary>Adds the merger as a singleton on the host's <see cref="NpgsqlDataSource"/>, which stays the host's to dispose.</summary>
+    /// <summary>
+    /// Adds the merger as a singleton on the host's <see cref="NpgsqlDataSource"/>, which stays the host's to dispose, with every
+    /// <see cref="IStackEnvMergeJournal"/> that is registered.
+    /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="configure">Sets the options; they are checked when the merger is first resolved.</param>
     /// <returns>The same services.</returns>
@@ -21,12 +24,13 @@ public static class StackEnvMergeServiceCollectionExtensions
             provider,
             provider.GetService<NpgsqlDataSource>() ?? throw new InvalidOperationException(
                 "AddStackEnvMerge needs an NpgsqlDataSource. Register one: services.AddNpgsqlDataSource(connectionString), of the package Npgsql.DependencyInjection."),
+            provider.GetServices<IStackEnvMergeJournal>(),
             configure));
         return services;
     }
 
     /// <summary>
-    /// Adds a merger under a key, on the <see cref="NpgsqlDataSource"/> of the same key: one database for each region or shard.
+    /// Adds a merger under a key, on the <see cref="NpgsqlDataSource"/> and with the journals of the same key: one database for each region or shard.
     /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="serviceKey">The key of both the data source and the merger.</param>
@@ -41,14 +45,16 @@ public static class StackEnvMergeServiceCollectionExtensions
             provider,
             provider.GetKeyedService<NpgsqlDataSource>(key) ?? throw new InvalidOperationException(
                 $"AddKeyedStackEnvMerge needs an NpgsqlDataSource of the key '{key}'. Register one: services.AddNpgsqlDataSource(connectionString, serviceKey: key), of the package Npgsql.DependencyInjection."),
+            provider.GetKeyedServices<IStackEnvMergeJournal>(key),
             configure));
         return services;
     }
 
-    private static StackEnvMerger Create(IServiceProvider provider, NpgsqlDataSource dataSource, Action<StackEnvMergeOptions>? configure)
+    private static StackEnvMerger Create(
+        IServiceProvider provider, NpgsqlDataSource dataSource, IEnumerable<IStackEnvMergeJournal> journals, Action<StackEnvMergeOptions>? configure)
     {
         var options = new StackEnvMergeOptions();
         configure?.Invoke(options);
-        return new(dataSource, options, provider.GetService<ILogger<StackEnvMerger>>());
+        return new(dataSource, options, provider.GetService<ILogger<StackEnvMerger>>(), journals);
     }
 }

@@ -14,6 +14,7 @@ public sealed class StackEnvMerger : IStackEnvMerger
     private readonly NpgsqlDataSource _dataSource;
     private readonly StackEnvMergeOptions _options;
     private readonly MergeStatements _statements;
+    private readonly IStackEnvMergeJournal[] _journals;
     private readonly ILogger _logger;
 
     /// <summary>Makes a merger. Nothing is sent to the database yet.</summary>
@@ -22,9 +23,14 @@ public sealed class StackEnvMerger : IStackEnvMerger
     /// </param>
     /// <param name="options">Where the stacks are and what a merge may do. Copied: later changes have no effect. <see langword="null"/> for the defaults.</param>
     /// <param name="logger">Takes the events of each merge, without any key or value. <see langword="null"/> for none.</param>
+    /// <param name="journals">What to commit with each merge, in this order. <see langword="null"/> or empty for nothing: a merge is one round trip then, and two otherwise.</param>
     /// <exception cref="ArgumentNullException"><paramref name="dataSource"/> is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentException">An option is not valid (the message names it), or the data source is in multiplexing mode.</exception>
-    public StackEnvMerger(NpgsqlDataSource dataSource, StackEnvMergeOptions? options = null, ILogger<StackEnvMerger>? logger = null)
+    public StackEnvMerger(
+        NpgsqlDataSource dataSource,
+        StackEnvMergeOptions? options = null,
+        ILogger<StackEnvMerger>? logger = null,
+        IEnumerable<IStackEnvMergeJournal>? journals = null)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
         if (new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Multiplexing)
@@ -35,6 +41,7 @@ public sealed class StackEnvMerger : IStackEnvMerger
         _dataSource = dataSource is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
         _options = (options ?? new()).CopyChecked();
         _statements = new(_options);
+        _journals = [.. journals ?? []];
         _logger = logger ?? NullLogger<StackEnvMerger>.Instance;
     }
 
@@ -81,7 +88,8 @@ public sealed class StackEnvMerger : IStackEnvMerger
 
     private async Task<MergeResult> RunAsync(StackRef stack, EnvChanges changes, CancellationToken cancellationToken)
     {
-        MergeBatch? sent = null;
+        MergeTransaction? transaction = null;
+        MergeAnswer? answer = null;
         Exception? failure = null;
         long sentAt = 0;
         var connection = _dataSource.CreateConnection();
@@ -89,8 +97,18 @@ public sealed class StackEnvMerger : IStackEnvMerger
         {
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             sentAt = Stopwatch.GetTimestamp();
-            sent = _statements.CreateBatch(connection, stack, changes);
-            await sent.RunAsync(cancellationToken).ConfigureAwait(false);
+            transaction = _statements.CreateTransaction(connection, stack, changes, andCommit: _journals.Length == 0);
+            await transaction.RunAsync(cancellationToken).ConfigureAwait(false);
+            if (_journals.Length > 0)
+            {
+                answer = MergeAnswer.Read(transaction, stack, changes, _options);
+                if (answer.Result is { } result)
+                {
+                    var journal = JournalEntries.Collect(_journals, stack, result, _statements.BatchTimeout);
+                    using var commit = MergeStatements.CreateCommit(connection, journal);
+                    await transaction.CommitAsync(commit, journal, _statements.BatchTimeout, cancellationToken).ConfigureAwait(false);
+                }
+            }
         }
 #pragma warning disable CA1031 // Whatever is thrown, the transaction may have been committed: that is decided first.
         catch (Exception thrown)
@@ -100,11 +118,15 @@ public sealed class StackEnvMerger : IStackEnvMerger
         }
 
         var waited = Stopwatch.GetElapsedTime(sentAt);
-        var outcome = MergeOutcomeRules.Decide(sent, connection.FullState, failure);
+        var outcome = MergeOutcomeRules.Decide(transaction, connection.FullState, failure);
         await GiveBackAsync(connection).ConfigureAwait(false);
-        return outcome == MergeOutcome.Committed
-            ? MergeAnswer.Read(sent!, stack, changes, _options)
-            : throw MergeFailure.Translate(failure!, outcome, sent, waited, stack, _options, cancellationToken);
+        if (outcome != MergeOutcome.Committed && failure is not null)
+        {
+            throw MergeFailure.Translate(failure, outcome, transaction, waited, stack, _options, cancellationToken);
+        }
+
+        answer ??= MergeAnswer.Read(transaction!, stack, changes, _options);
+        return answer.ResultOrThrow();
     }
 
     // A slug often comes straight from a URL. What PostgreSQL cannot store, it cannot have stored.

@@ -74,7 +74,7 @@ public sealed class RoundTripTests : DatabaseTest, IAsyncLifetime
 
     private async Task<int> CountAsync(Func<Task> merge)
     {
-        _proxy.ResetCount();
+        _proxy.Reset();
         await merge();
         return _proxy.RoundTrips;
     }

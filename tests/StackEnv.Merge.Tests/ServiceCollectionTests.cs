@@ -75,6 +75,32 @@ public sealed class ServiceCollectionTests : DatabaseTest
     }
 
     [Fact]
+    public async Task Journals_that_are_registered_run_in_their_order_and_those_of_a_key_for_that_key_alone()
+    {
+        var id = await Database.InsertAsync();
+        var ran = new List<string>();
+        Journal Named(string name) => new((_, _) =>
+        {
+            ran.Add(name);
+            return [];
+        });
+        await using var provider = new ServiceCollection()
+            .AddSingleton(Database.DataSource)
+            .AddSingleton<IStackEnvMergeJournal>(Named("first"))
+            .AddSingleton<IStackEnvMergeJournal>(Named("second"))
+            .AddStackEnvMerge()
+            .AddKeyedSingleton("eu", Database.DataSource)
+            .AddKeyedSingleton<IStackEnvMergeJournal>("eu", Named("eu"))
+            .AddKeyedStackEnvMerge("eu")
+            .BuildServiceProvider();
+
+        await provider.GetRequiredService<IStackEnvMerger>().MergeAsync(id, Changes(("A", "1")));
+        await provider.GetRequiredKeyedService<IStackEnvMerger>("eu").MergeAsync(id, Changes(("A", "2")));
+
+        Assert.Equal(["first", "second", "eu"], ran);
+    }
+
+    [Fact]
     public async Task A_missing_data_source_says_what_to_register()
     {
         await using var provider = new ServiceCollection().AddStackEnvMerge().AddKeyedStackEnvMerge("eu").BuildServiceProvider();

@@ -47,6 +47,23 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
+    public async Task With_journals()
+    {
+        await Journal.CreateAuditAsync(Database);
+        StackRef stack = await Database.InsertAsync("""{"A": "1"}""");
+        StackRef deleting = await Database.InsertAsync(status: "deleting");
+        IStackEnvMergeJournal[] journals = [Journal.Audit, new Journal(static (_, _) => [new("SELECT pg_notify('merged', $1)") { Parameters = { new() { Value = "stack" } } }])];
+        var failing = new Journal(static (_, _) => [new("SELECT 1 / 0"), new("SELECT 'never reached'")]);
+
+        await RecordAsync("sets and deletes", stack, Changes(("A", ""), ("B", "2")), journals: journals);
+        await RecordAsync("nothing to change", stack, Changes(("B", "2")), journals: Journal.Audit);
+        await RecordAsync("in teardown", deleting, Changes(("A", "1")), journals: journals);
+        await RecordAsync("a journal fails", stack, Changes(("A", "1")), journals: failing);
+
+        await Verifier.Verify(_transcript.ToString());
+    }
+
+    [Fact]
     public async Task Names_and_limits_come_from_the_options()
     {
         await Database.ExecuteAsync(""""CREATE TABLE "My ""Stacks""" ("Key" bigint PRIMARY KEY, "Owner" text, "State" text, "Env" jsonb)"""");
@@ -66,7 +83,7 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
         await Verifier.Verify(_transcript.ToString());
     }
 
-    private async Task RecordAsync(string title, StackRef stack, IReadOnlyDictionary<string, string?> changes, Action<StackEnvMergeOptions>? configure = null)
+    private async Task RecordAsync(string title, StackRef stack, IReadOnlyDictionary<string, string?> changes, Action<StackEnvMergeOptions>? configure = null, params IStackEnvMergeJournal[] journals)
     {
         var options = new StackEnvMergeOptions();
         configure?.Invoke(options);
@@ -74,7 +91,7 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
         string outcome;
         try
         {
-            outcome = (await new StackEnvMerger(_log.DataSource, options).MergeAsync(stack, changes)).ToString();
+            outcome = (await new StackEnvMerger(_log.DataSource, options, journals: journals).MergeAsync(stack, changes)).ToString();
         }
         catch (StackEnvMergeException refused)
         {

@@ -1,79 +1,90 @@
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>What a committed transaction means to the caller: its result, or the guard that kept the UPDATE from writing.</summary>
-internal static class MergeAnswer
+/// <summary>What the server's answers mean to the caller: the result, or why there is none.</summary>
+internal sealed class MergeAnswer
 {
-    public static MergeResult Read(MergeBatch merge, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
+    private readonly Exception? _refusal;
+
+    private MergeAnswer(MergeResult? result, Exception? refusal)
     {
-        // Whether anything was written is the server's word alone; the locked read only tells why not.
-        return merge.RowsWritten switch
+        Result = result;
+        _refusal = refusal;
+    }
+
+    /// <summary>The result; <see langword="null"/> for a refusal.</summary>
+    public MergeResult? Result { get; }
+
+    /// <summary>Whether anything was written is the server's word alone; the locked read tells what was there before, or why not.</summary>
+    public static MergeAnswer Read(MergeTransaction transaction, StackRef stack, EnvChanges changes, StackEnvMergeOptions options) =>
+        (transaction.RowsWritten, transaction.Locked) switch
         {
-            0 => Explain(merge.Locked ?? throw new StackNotFoundException(stack), stack, changes, options),
-            1 => Result(merge.Written, changes, KeysDeleted(merge.Locked, stack, changes), changed: true, options),
-            var rows => throw new InvalidOperationException(
-                $"{rows} rows have the key {stack}, and the merge went into each of them. Column {SqlIdentifier.Quote(options.KeyColumn)} must be unique, alone or together with the owner that the merge names: add a unique index."),
+            (0, null) => Refuse(new StackNotFoundException(stack)),
+            (0, { } row) => Explain(row, stack, changes, options),
+            (1, _) => Written(transaction, stack, changes, options),
+            (var rows, _) => Refuse(new InvalidOperationException(
+                $"{rows} rows have the key {stack}. {Fate(transaction)} Column {SqlIdentifier.Quote(options.KeyColumn)} must be unique, alone or together with the owner that the merge names: add a unique index.")),
         };
-    }
 
-    private static int KeysDeleted(LockedRow? row, StackRef stack, EnvChanges changes)
+    /// <summary>The result, or the exception that says why there is none.</summary>
+    public MergeResult ResultOrThrow() => Result ?? throw _refusal!;
+
+    private static MergeAnswer Refuse(Exception refusal) => new(result: null, refusal);
+
+    private static MergeAnswer Written(MergeTransaction transaction, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
     {
-        if (changes.Deletes.Length == 0)
+        var keysDeleted = 0;
+        if (changes.Deletes.Length > 0)
         {
-            return 0;
+            // The row came into being between the locked read and the UPDATE, which then was the first to see it: what it held before,
+            // nobody knows.
+            if (transaction.Locked is not { } row)
+            {
+                return Refuse(transaction.CommitCompleted ? new MergeOutcomeUnknownException(stack) : new StackNotFoundException(stack));
+            }
+
+            using var before = StoredEnv.Parse(row.Document);
+            keysDeleted = before.EffectOf(changes).KeysDeleted;
         }
 
-        // The row came into being between the locked read and the UPDATE, which then was the first to see it: what it held before, nobody knows.
-        if (row is null)
-        {
-            throw new MergeOutcomeUnknownException(stack);
-        }
-
-        using var stored = StoredEnv.Parse(row.Document);
-        return stored.EffectOf(changes).KeysDeleted;
+        using var after = StoredEnv.Parse(transaction.Written);
+        return after.IsObject
+            ? AnswerWith(after, changes, keysDeleted, changed: true)
+            : Refuse(new InvalidOperationException(
+                $"A trigger makes something else than a JSON object of {SqlIdentifier.Quote(options.EnvVarsColumn)} in {SqlIdentifier.Table(options)}. {Fate(transaction)}"));
     }
 
-    private static MergeResult Explain(LockedRow row, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
+    private static MergeAnswer Explain(LockedRow row, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
     {
         if (row.Status is { } status && options.DeletingStatuses.Contains(status))
         {
-            throw new StackDeletingException(stack, status);
+            return Refuse(new StackDeletingException(stack, status));
         }
 
         using var stored = StoredEnv.Parse(row.Document);
         if (!stored.IsObject)
         {
-            throw new StoredEnvInvalidException(stack);
+            return Refuse(new StoredEnvInvalidException(stack));
         }
 
         var effect = stored.EffectOf(changes);
         if (!effect.Changes)
         {
-            return Result(row.Document, changes, keysDeleted: 0, changed: false, options);
+            return AnswerWith(stored, changes, keysDeleted: 0, changed: false);
         }
 
-        if (effect.Exceeds(options.MaxEnvBytes))
-        {
-            throw new EnvTooLargeException(stack, effect.BytesAfter, options.MaxEnvBytes);
-        }
-
-        throw new StackEnvStoreException(
-            stack,
-            $"The database accepted the UPDATE of {SqlIdentifier.Table(options)} but wrote no row: look for a trigger, a rule or a row-level security policy that drops it.",
-            sqlState: null,
-            isTransient: false);
+        return Refuse(effect.Exceeds(options.MaxEnvBytes)
+            ? new EnvTooLargeException(stack, effect.BytesAfter, options.MaxEnvBytes)
+            : new StackEnvStoreException(
+                stack,
+                $"The database accepted the UPDATE of {SqlIdentifier.Table(options)} but wrote no row: look for a trigger, a rule or a row-level security policy that drops it.",
+                sqlState: null,
+                isTransient: false));
     }
 
-    private static MergeResult Result(byte[]? document, EnvChanges changes, int keysDeleted, bool changed, StackEnvMergeOptions options)
+    private static MergeAnswer AnswerWith(StoredEnv env, EnvChanges changes, int keysDeleted, bool changed)
     {
-        using var env = StoredEnv.Parse(document);
-        if (!env.IsObject)
-        {
-            throw new InvalidOperationException(
-                $"The merge was committed, but what {SqlIdentifier.Table(options)} holds in {SqlIdentifier.Quote(options.EnvVarsColumn)} now is not a JSON object: look for a trigger that rewrites it.");
-        }
-
         var values = env.ToDictionary();
-        return new()
+        var result = new MergeResult
         {
             Env = values,
             KeysSet = changes.SetCount,
@@ -81,5 +92,9 @@ internal static class MergeAnswer
             TotalAfter = values.Count,
             Changed = changed,
         };
+        return new(result, refusal: null);
     }
+
+    private static string Fate(MergeTransaction transaction) =>
+        transaction.CommitCompleted ? "The merge was committed all the same." : "The merge was rolled back.";
 }

@@ -8,7 +8,7 @@ internal static class MergeFailure
 {
     /// <param name="failure">What was thrown.</param>
     /// <param name="outcome">What became of the transaction; not committed or unknown.</param>
-    /// <param name="sent">What was handed to the driver to send; <see langword="null"/> where it did not come to that.</param>
+    /// <param name="transaction">What was handed to the driver to send; <see langword="null"/> where it did not come to that.</param>
     /// <param name="waited">How long ago it was sent.</param>
     /// <param name="stack">The stack that the merge was asked for.</param>
     /// <param name="options">The merger's options.</param>
@@ -16,7 +16,7 @@ internal static class MergeFailure
     public static Exception Translate(
         Exception failure,
         MergeOutcome outcome,
-        MergeBatch? sent,
+        MergeTransaction? transaction,
         TimeSpan waited,
         StackRef stack,
         StackEnvMergeOptions options,
@@ -31,22 +31,32 @@ internal static class MergeFailure
         {
             OperationCanceledException when cancellationToken.IsCancellationRequested =>
                 new OperationCanceledException($"The merge into stack {stack} was cancelled. Nothing was written.", cancellationToken),
-            PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } => new LockTimeoutException(stack, options.LockTimeout),
-            _ when IsEndOfTheWait(failure) && sent is { LockedReadCompleted: false } && waited >= options.LockTimeout =>
+            StackEnvMergeException ours => ours,
+            _ when transaction is { LockedReadCompleted: false } && IsEndOfTheWait(failure, waited, options.LockTimeout) =>
                 new LockTimeoutException(stack, options.LockTimeout),
             PostgresException refused => new StackEnvStoreException(
-                stack, Describe(refused, sent, stack, options), refused.SqlState, refused.IsTransient),
+                stack, Culprit(transaction) + Describe(refused, transaction, stack, options), refused.SqlState, refused.IsTransient),
             _ => new StackEnvStoreException(
-                stack, Describe(failure), sqlState: null, failure is NpgsqlException { IsTransient: true } or TimeoutException, Attachable(failure)),
+                stack,
+                Culprit(transaction) + Describe(failure),
+                sqlState: null,
+                failure is NpgsqlException { IsTransient: true } or TimeoutException,
+                Attachable(failure)),
         };
     }
 
-    // Either statement_timeout, which bounds the whole wait, or the driver's own read time-out, which is longer. The SQLSTATE is also that of
-    // pg_cancel_backend, so that only the time tells them apart.
-    private static bool IsEndOfTheWait(Exception failure) =>
-        failure is PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException };
+    // Either lock_timeout; or statement_timeout, which bounds the whole wait; or the driver's own read time-out, which is longer. The SQLSTATE
+    // of the second is also that of pg_cancel_backend, so that only the time tells them apart.
+    private static bool IsEndOfTheWait(Exception failure, TimeSpan waited, TimeSpan lockTimeout) => failure switch
+    {
+        PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } => true,
+        PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException } => waited >= lockTimeout,
+        _ => false,
+    };
 
-    private static string Describe(PostgresException refused, MergeBatch? sent, StackRef stack, StackEnvMergeOptions options)
+    private static string Culprit(MergeTransaction? transaction) => transaction?.RefusedJournal is { } journal ? $"The journal {journal} failed. " : "";
+
+    private static string Describe(PostgresException refused, MergeTransaction? transaction, StackRef stack, StackEnvMergeOptions options)
     {
         var problem = new StringBuilder($"PostgreSQL reported SQLSTATE {refused.SqlState}");
         if (SafeText(refused) is { } text)
@@ -55,7 +65,7 @@ internal static class MergeFailure
         }
 
         problem.Append('.');
-        if (sent?.Refused is { } statement && SchemaAdvice.For(refused, statement, sent, stack, options) is { } advice)
+        if (transaction is { RefusedJournal: null, Refused: { } statement } && SchemaAdvice.For(refused, statement, transaction, stack, options) is { } advice)
         {
             problem.Append(' ').Append(advice);
         }

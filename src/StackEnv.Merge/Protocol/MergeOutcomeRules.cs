@@ -13,15 +13,16 @@ internal static class MergeOutcomeRules
     /// <summary>
     /// To be asked when the reader is disposed and the connection is not: from then on the driver has read all that the server had to say.
     /// </summary>
-    /// <param name="sent">What was handed to the driver to send; <see langword="null"/> where it did not come to that.</param>
+    /// <param name="transaction">What was handed to the driver to send; <see langword="null"/> where it did not come to that.</param>
     /// <param name="connectionState">The connection's full state now.</param>
     /// <param name="failure">What was thrown, if anything.</param>
-    public static MergeOutcome Decide(MergeBatch? sent, ConnectionState connectionState, Exception? failure) => sent switch
+    public static MergeOutcome Decide(MergeTransaction? transaction, ConnectionState connectionState, Exception? failure) => transaction switch
     {
         { CommitCompleted: true } => MergeOutcome.Committed,
 
-        // On an open connection the driver has seen the end of the batch, and COMMIT was not in it.
-        null => MergeOutcome.NotCommitted,
+        null or { CommitSent: false } => MergeOutcome.NotCommitted,
+
+        // On an open connection the driver has seen the end of the batch, and no COMMIT in it.
         _ when connectionState == ConnectionState.Open => MergeOutcome.NotCommitted,
         _ when failure is PostgresException { SqlState: var sqlState } && EndsTheSessionBeforeCommit(sqlState) => MergeOutcome.NotCommitted,
         _ => MergeOutcome.Unknown,

@@ -7,7 +7,7 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>What SQL a merge runs, in what order. The text is made once; each merge adds only its parameters.</summary>
 /// <remarks>
 /// The whole transaction is one batch behind one Sync, so that an error anywhere skips everything after it, COMMIT included. That is why no
-/// error barrier may ever be put between the statements.
+/// error barrier may ever be put between the statements. Where there are journals, COMMIT goes with what they write, in a second batch.
 /// </remarks>
 internal sealed class MergeStatements
 {
@@ -21,31 +21,32 @@ internal sealed class MergeStatements
     private static readonly TimeSpan StatementTimeoutMargin = TimeSpan.FromMilliseconds(100);
 
     // The client gives up on a silent server only after the server had every chance to answer by itself.
-    private static readonly TimeSpan ReadTimeoutMargin = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan BatchTimeoutMargin = TimeSpan.FromSeconds(5);
 
     private readonly string _setLockTimeout;
     private readonly string _setStatementTimeout;
+    private readonly string _setIdleTimeout;
     private readonly StatementPair _anyOwner;
     private readonly StatementPair _givenOwner;
-    private readonly int _readTimeoutSeconds;
     private readonly string[] _deletingStatuses;
     private readonly int _maxEnvBytes;
 
     public MergeStatements(StackEnvMergeOptions options)
     {
-        var lockTimeout = Milliseconds(options.LockTimeout);
-        _setLockTimeout = string.Create(CultureInfo.InvariantCulture, $"SET LOCAL lock_timeout = {lockTimeout}");
-        _setStatementTimeout = string.Create(
-            CultureInfo.InvariantCulture,
-            $"SET LOCAL statement_timeout = {Math.Min(int.MaxValue, lockTimeout + Milliseconds(StatementTimeoutMargin))}");
-        _readTimeoutSeconds = (int)Math.Ceiling((options.LockTimeout + ReadTimeoutMargin).TotalSeconds);
+        BatchTimeout = options.LockTimeout + BatchTimeoutMargin;
+        _setLockTimeout = SetLocal("lock_timeout", options.LockTimeout);
+        _setStatementTimeout = SetLocal("statement_timeout", options.LockTimeout + StatementTimeoutMargin);
+        _setIdleTimeout = SetLocal("idle_in_transaction_session_timeout", BatchTimeout);
         _anyOwner = new(options, hasOwner: false);
         _givenOwner = new(options, hasOwner: true);
         _deletingStatuses = [.. options.DeletingStatuses];
         _maxEnvBytes = options.MaxEnvBytes;
     }
 
-    public MergeBatch CreateBatch(NpgsqlConnection connection, StackRef stack, EnvChanges changes)
+    /// <summary>How long a batch may take, and the server may wait for the next one while the row is locked.</summary>
+    public TimeSpan BatchTimeout { get; }
+
+    public MergeTransaction CreateTransaction(NpgsqlConnection connection, StackRef stack, EnvChanges changes, bool andCommit)
     {
         var texts = stack.Owner is null ? _anyOwner : _givenOwner;
         var lockedRead = new NpgsqlBatchCommand(texts.LockedRead) { Parameters = { Parameter(stack.Key) } };
@@ -66,11 +67,11 @@ internal sealed class MergeStatements
             guardedUpdate.Parameters.Add(Parameter(owner));
         }
 
-        var commit = new NpgsqlBatchCommand(Commit);
 #pragma warning disable CA2000 // A batch holds nothing beyond its connection, and that is disposed.
         var batch = new NpgsqlBatch(connection)
         {
-            Timeout = _readTimeoutSeconds,
+            // Of each read, not of the whole.
+            Timeout = (int)Math.Ceiling(BatchTimeout.TotalSeconds),
             BatchCommands =
             {
                 new NpgsqlBatchCommand(Begin),
@@ -79,14 +80,29 @@ internal sealed class MergeStatements
                 lockedRead,
                 new NpgsqlBatchCommand(RestoreStatementTimeout),
                 guardedUpdate,
-                commit,
             },
         };
 #pragma warning restore CA2000
-        return new(batch, lockedRead, guardedUpdate, commit);
+        var last = new NpgsqlBatchCommand(andCommit ? Commit : _setIdleTimeout);
+        batch.BatchCommands.Add(last);
+        return new(batch, lockedRead, guardedUpdate, andCommit ? last : null);
     }
 
-    private static long Milliseconds(TimeSpan time) => (long)Math.Ceiling(time.TotalMilliseconds);
+    public static NpgsqlBatch CreateCommit(NpgsqlConnection connection, JournalEntries journal)
+    {
+        // Its time is limited as a whole, by who runs it.
+        var batch = new NpgsqlBatch(connection) { Timeout = 0 };
+        foreach (var command in journal.Commands)
+        {
+            batch.BatchCommands.Add(command);
+        }
+
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(Commit));
+        return batch;
+    }
+
+    private static string SetLocal(string setting, TimeSpan time) => string.Create(
+        CultureInfo.InvariantCulture, $"SET LOCAL {setting} = {Math.Min(int.MaxValue, (long)Math.Ceiling(time.TotalMilliseconds))}");
 
     private static NpgsqlParameter Parameter(object value) => value switch
     {

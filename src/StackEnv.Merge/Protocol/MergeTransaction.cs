@@ -1,10 +1,18 @@
+using System.Globalization;
 using Npgsql;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>One merge's statements, and what the server has answered to them so far.</summary>
-internal sealed class MergeBatch(NpgsqlBatch batch, NpgsqlBatchCommand lockedRead, NpgsqlBatchCommand guardedUpdate, NpgsqlBatchCommand commit)
+/// <summary>One merge's transaction: what was sent of it, and what the server has answered so far.</summary>
+/// <param name="batch">Everything up to COMMIT, or up to where the journals have their say.</param>
+/// <param name="lockedRead">The statement that waits for the row.</param>
+/// <param name="guardedUpdate">The statement that writes.</param>
+/// <param name="commit">The last statement; <see langword="null"/> where it goes with the journals.</param>
+internal sealed class MergeTransaction(NpgsqlBatch batch, NpgsqlBatchCommand lockedRead, NpgsqlBatchCommand guardedUpdate, NpgsqlBatchCommand? commit)
 {
+    private NpgsqlBatch _sent = batch;
+    private NpgsqlBatchCommand? _commit = commit;
+
     /// <summary>The row as it was read under its lock; <see langword="null"/> where there is none.</summary>
     public LockedRow? Locked { get; private set; }
 
@@ -17,19 +25,27 @@ internal sealed class MergeBatch(NpgsqlBatch batch, NpgsqlBatchCommand lockedRea
     /// <summary>Whether the wait for the row is over.</summary>
     public bool LockedReadCompleted => HasCompleted(lockedRead);
 
+    /// <summary>Whether COMMIT was handed to the driver to send.</summary>
+    public bool CommitSent => _commit is not null;
+
     /// <summary>Whether COMMIT's completion tag has arrived.</summary>
-    public bool CommitCompleted => HasCompleted(commit);
+    public bool CommitCompleted => _commit is not null && HasCompleted(_commit);
 
     /// <summary>The first statement that the server did not complete: after an error, the one that it refused.</summary>
-    public NpgsqlBatchCommand? Refused => ((IEnumerable<NpgsqlBatchCommand>)batch.BatchCommands).FirstOrDefault(static command => !HasCompleted(command));
+    public NpgsqlBatchCommand? Refused => ((IEnumerable<NpgsqlBatchCommand>)_sent.BatchCommands).FirstOrDefault(static command => !HasCompleted(command));
+
+    /// <summary>The journal whose statement the server refused, if it was one's.</summary>
+    public Type? RefusedJournal => Refused is { } command ? Journal?.JournalOf(command) : null;
+
+    private JournalEntries? Journal { get; set; }
 
     /// <summary>Sends everything in one flush and reads every answer: a reader that is not drained would hide a late error.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-#pragma warning disable CA1849 // The driver has the whole row in memory: reading a column does not block.
-        var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var reader = await _sent.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
+#pragma warning disable CA1849 // The driver has the whole row in memory: reading a column does not block.
             if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             {
                 Locked = new(
@@ -42,12 +58,41 @@ internal sealed class MergeBatch(NpgsqlBatch batch, NpgsqlBatchCommand lockedRea
             {
                 Written = reader.IsDBNull(0) ? null : reader.GetFieldValue<byte[]>(0);
             }
-
 #pragma warning restore CA1849
-            while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false))
+
+            await DrainAsync(reader, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Sends what the journals have to say, and COMMIT behind it, in a second flush. The row stays locked for no longer than the limit.</summary>
+    public async Task CommitAsync(NpgsqlBatch second, JournalEntries journal, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        _sent = second;
+        _commit = second.BatchCommands[^1];
+        Journal = journal;
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limited.CancelAfter(limit);
+        try
+        {
+            var reader = await second.ExecuteReaderAsync(limited.Token).ConfigureAwait(false);
+            await using (reader.ConfigureAwait(false))
             {
-                // Only the two statements above return rows: this reads the answer to COMMIT.
+                await DrainAsync(reader, limited.Token).ConfigureAwait(false);
             }
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+#pragma warning disable MA0054 // The cancellation holds the server's exception, which may not travel.
+            throw new TimeoutException(string.Create(CultureInfo.InvariantCulture, $"It took longer than {limit.TotalSeconds} s."));
+#pragma warning restore MA0054
+        }
+    }
+
+    private static async Task DrainAsync(NpgsqlDataReader reader, CancellationToken cancellationToken)
+    {
+        while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false))
+        {
+            // Going on reads what a statement returned, up to the answer to COMMIT.
         }
     }
 

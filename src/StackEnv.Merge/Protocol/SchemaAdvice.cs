@@ -5,7 +5,7 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>What to do where the table is not as the options say.</summary>
 internal static class SchemaAdvice
 {
-    public static string? For(PostgresException refused, NpgsqlBatchCommand statement, MergeBatch sent, StackRef stack, StackEnvMergeOptions options)
+    public static string? For(PostgresException refused, NpgsqlBatchCommand statement, MergeTransaction transaction, StackRef stack, StackEnvMergeOptions options)
     {
         var table = SqlIdentifier.Table(options);
         var columns = Columns(stack, options);
@@ -28,7 +28,7 @@ internal static class SchemaAdvice
 
                 return null;
 
-            case PostgresErrorCodes.UndefinedFunction when !sent.LockedReadCompleted:
+            case PostgresErrorCodes.UndefinedFunction when !transaction.LockedReadCompleted:
                 return $"The type of {SqlIdentifier.Quote(options.KeyColumn)} or of the owner column {SqlIdentifier.Quote(options.OwnerColumn)} does not fit this StackRef: " +
                     "make it from a Guid for uuid, a string for text, a long for bigint.";
 

@@ -59,6 +59,8 @@ public sealed class TestDatabase : IAsyncDisposable
         return new(DataSource, options);
     }
 
+    public StackEnvMerger MergerWith(params IStackEnvMergeJournal[] journals) => new(DataSource, journals: journals);
+
     /// <summary>A data source on this schema with other settings than the shared one.</summary>
     public NpgsqlDataSource DataSourceWith(Action<NpgsqlConnectionStringBuilder> configure)
     {
