@@ -44,11 +44,14 @@ static async Task<bool> TakeTourAsync(string connectionString, CancellationToken
     try
     {
         await StacksTable.CreateAsync(plain, cancellationToken: cancellationToken);
+        await ExecuteAsync(plain, AuditJournal.Ddl);
 
         // This is all that the library needs: a data source. The limit is short, so that the tour need not wait for long.
-        var merger = new StackEnvMerger(recorded.DataSource, new StackEnvMergeOptions { LockTimeout = TimeSpan.FromMilliseconds(500) });
+        var options = new StackEnvMergeOptions { LockTimeout = TimeSpan.FromMilliseconds(500) };
+        var merger = new StackEnvMerger(recorded.DataSource, options);
+        var auditing = new StackEnvMerger(recorded.DataSource, options, journals: [new AuditJournal()]);
 
-        return await new Steps(merger, recorded, plain).RunAsync(cancellationToken);
+        return await new Steps(merger, auditing, recorded, plain).RunAsync(cancellationToken);
     }
     finally
     {

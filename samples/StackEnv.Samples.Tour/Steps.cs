@@ -8,7 +8,7 @@ using StackEnv.Samples.Postgres;
 namespace StackEnv.Samples.Tour;
 
 /// <summary>The stations of the tour. Each merges for real, shows what came of it, and checks what it says.</summary>
-internal sealed class Steps(IStackEnvMerger merger, StatementLog log, NpgsqlDataSource plain)
+internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, StatementLog log, NpgsqlDataSource plain)
 {
     private const int Concurrency = 16;
 
@@ -22,6 +22,7 @@ internal sealed class Steps(IStackEnvMerger merger, StatementLog log, NpgsqlData
             ("A stack in teardown", "A teardown flips the status while the merge waits for the row. The check is under the lock, so the teardown wins.", TeardownAsync),
             ("A held row lock", "Another transaction holds the row and does not let go. The merge gives up after its LockTimeout of 500 ms.", HeldLockAsync),
             ("Sixteen at once", "Sixteen merges on one stack at the same time, one key each. They queue for the row, and none is lost.", SixteenAtOnceAsync),
+            ("An audit row", "A journal adds a statement of the host's to the merge's own transaction, in a second batch with COMMIT.", AuditRowAsync),
         ];
 
         await WarmUpAsync(cancellationToken);
@@ -133,6 +134,33 @@ internal sealed class Steps(IStackEnvMerger merger, StatementLog log, NpgsqlData
         ]);
     }
 
+    private async Task<(Observation, Check[])> AuditRowAsync(CancellationToken cancellationToken)
+    {
+        var stack = await InsertAsync("bank", """{"LOG_LEVEL": "info"}""");
+        var deleting = await StacksTable.InsertAsync(plain, "gone", status: "deleting", cancellationToken: cancellationToken);
+
+        var refused = await ObserveAsync(deleting, [Set("LOG_LEVEL", "debug")], cancellationToken, auditing);
+        var seen = await ObserveAsync(stack, [Set("LOG_LEVEL", "debug")], cancellationToken, auditing);
+
+        // xmin is the transaction that wrote a row.
+        await using var audited = plain.CreateCommand(
+            "SELECT keys_set, keys_deleted, total_after FROM audit_log JOIN stacks ON stack = id AND audit_log.xmin = stacks.xmin WHERE id = $1");
+        audited.Parameters.AddWithValue(stack);
+        await using var row = await audited.ExecuteReaderAsync(cancellationToken);
+        var inOneTransaction = await row.ReadAsync(cancellationToken);
+        var result = seen.Results.SingleOrDefault();
+
+        return (seen,
+        [
+            new("The row and its audit row were written by one transaction", inOneTransaction),
+            new("The audit row has the counts of the result", inOneTransaction && (row.GetInt32(0), row.GetInt32(1), row.GetInt32(2)) == (result?.KeysSet, result?.KeysDeleted, result?.TotalAfter)),
+            new("A merge that was refused before, on a stack in teardown, left no audit row", refused.Failure is StackDeletingException && !refused.Statements.Any(IsAudit)),
+            new("The journal's statement comes between the write and COMMIT", seen.Statements is [.., var last, "COMMIT"] && IsAudit(last)),
+        ]);
+
+        static bool IsAudit(string statement) => statement.StartsWith("INSERT INTO audit_log", StringComparison.Ordinal);
+    }
+
     // Opens the pool's connections and lets the code be compiled, so that the times shown are those of a running system.
     private async Task WarmUpAsync(CancellationToken cancellationToken)
     {
@@ -141,7 +169,7 @@ internal sealed class Steps(IStackEnvMerger merger, StatementLog log, NpgsqlData
             await ObserveAsync(stack, [.. Workers()], cancellationToken);
     }
 
-    private async Task<Observation> ObserveAsync(Guid stack, IReadOnlyDictionary<string, string?>[] merges, CancellationToken cancellationToken)
+    private async Task<Observation> ObserveAsync(Guid stack, IReadOnlyDictionary<string, string?>[] merges, CancellationToken cancellationToken, IStackEnvMerger? with = null)
     {
         MergeResult[] results = [];
         StackEnvMergeException? failure = null;
@@ -150,7 +178,7 @@ internal sealed class Steps(IStackEnvMerger merger, StatementLog log, NpgsqlData
         var started = Stopwatch.GetTimestamp();
         try
         {
-            results = await Task.WhenAll(merges.Select(changes => merger.MergeAsync(stack, changes, cancellationToken)));
+            results = await Task.WhenAll(merges.Select(changes => (with ?? merger).MergeAsync(stack, changes, cancellationToken)));
         }
         catch (StackEnvMergeException exception)
         {
