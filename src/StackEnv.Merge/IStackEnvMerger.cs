@@ -23,7 +23,7 @@ public interface IStackEnvMerger
     /// <exception cref="StoredEnvInvalidException">The stored document is not a JSON object. Nothing was written.</exception>
     /// <exception cref="LockTimeoutException">The row was not locked within <see cref="StackEnvMergeOptions.LockTimeout"/>. Nothing was written; try again.</exception>
     /// <exception cref="MergeOutcomeUnknownException">The connection was lost while COMMIT may have been carried out. Repeating the merge is safe.</exception>
-    /// <exception cref="StackEnvStoreException">The database or the connection failed in another way. Nothing was written.</exception>
+    /// <exception cref="StackEnvStoreException">The database, the connection or an <see cref="IStackEnvMergeJournal"/> failed in another way. Nothing was written.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled, and certainly nothing was committed.</exception>
     /// <exception cref="ArgumentNullException"><paramref name="changes"/> is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentException">

@@ -1,6 +1,6 @@
 namespace StackEnv.Merge;
 
-/// <summary>The database or the connection failed in a way that has no exception of its own here. Nothing was written.</summary>
+/// <summary>The database, the connection or a journal failed in a way that has no exception of its own here. Nothing was written.</summary>
 /// <remarks>
 /// The driver's own exception is never attached when it came from the server: PostgreSQL quotes stored values in some of its fields.
 /// </remarks>

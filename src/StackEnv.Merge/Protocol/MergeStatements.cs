@@ -130,6 +130,7 @@ internal sealed class MergeStatements
             // The time is the clock's and not now(), which is when the transaction began: in a queue for the row it would run backwards.
             var touch = options.UpdatedAtColumn is { } updatedAt ? $", {SqlIdentifier.Quote(updatedAt)} = clock_timestamp()" : "";
 
+            // $1 is the key, $2 what is set, $3 what is deleted, $4 the statuses of a teardown, $5 the limit, $6 the owner.
             // jsonb prints a space behind ':' and ',', so that its text is never shorter than the compact form: nearly always one cheap
             // comparison settles the size. CASE keeps the operators from documents on which they would raise.
             GuardedUpdate =

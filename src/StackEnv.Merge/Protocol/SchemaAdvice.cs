@@ -15,7 +15,7 @@ internal static class SchemaAdvice
                 return $"Set {nameof(StackEnvMergeOptions)}.{nameof(options.Schema)} and .{nameof(options.Table)} to the table of your stacks, or create it: " +
                     $"CREATE TABLE {table} ({string.Join(", ", columns.Select(static column => column.Definition))});";
 
-            case PostgresErrorCodes.UndefinedColumn when refused.Position > 0:
+            case PostgresErrorCodes.UndefinedColumn when refused.Position > 0 && refused.Position <= statement.CommandText.Length:
                 // PostgreSQL says where in our own text the name stands that it does not know.
                 var unknown = statement.CommandText.AsSpan(refused.Position - 1);
                 foreach (var column in columns)
