@@ -164,7 +164,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
 
         // The server ends the idle session, and another merge gets the row while the journal is still thinking.
         var patient = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromSeconds(60));
-        await ActivityAsync("SET LOCAL idle_in_transaction_session_timeout = 5001");
+        await ActivityAsync("SET LOCAL idle_in_transaction_session_timeout = 6001");
         Assert.True((await patient.MergeAsync(_id, Changes(("B", "2")))).Changed);
         answered.Set();
 

@@ -8,7 +8,6 @@ public sealed class LockTimeoutTests : DatabaseTest
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
 
-    // Of a wait that is bounded, against one that is not: generous, because machines are shared.
     private static readonly TimeSpan Tolerance = TimeSpan.FromSeconds(0.5);
 
     [Fact]
@@ -17,11 +16,13 @@ public sealed class LockTimeoutTests : DatabaseTest
         var id = await Database.InsertAsync("""{"A": "1"}""");
         await using (await Database.LockAsync(id))
         {
-            var (failure, waited) = await TimeOutAsync(id);
-
-            Assert.Equal(Limit, failure.LockTimeout);
-            Assert.True(failure.IsTransient);
-            Assert.InRange(waited, Limit, Limit + Tolerance);
+            await InTimeAsync(async () =>
+            {
+                var (failure, waited) = await TimeOutAsync(id);
+                Assert.Equal((Limit, true), (failure.LockTimeout, failure.IsTransient));
+                Assert.True(waited >= Limit, $"It gave up after {waited}.");
+                return waited;
+            });
         }
 
         Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "2")))).Changed);
@@ -34,9 +35,7 @@ public sealed class LockTimeoutTests : DatabaseTest
         await WarmUpAsync(8);
         await using (await Database.LockAsync(id))
         {
-            var attempts = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => TimeOutAsync(id)));
-
-            Assert.All(attempts, static attempt => Assert.InRange(attempt.Waited, TimeSpan.Zero, Limit + Tolerance));
+            await InTimeAsync(async () => (await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => TimeOutAsync(id)))).Max(static attempt => attempt.Waited));
         }
 
         Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "2")))).Changed);
@@ -52,11 +51,9 @@ public sealed class LockTimeoutTests : DatabaseTest
         // Each of them holds the row for less than lock_timeout, so that no single wait of the merge reaches it.
         var holders = Enumerable.Range(0, 6).Select(_ => HoldAgainAndAgainAsync(id, stop.Token)).ToArray();
         await Database.WaitersAsync(3);
-        var merges = await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => OutcomeAsync(id)));
+        await InTimeAsync(async () => (await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => OutcomeAsync(id)))).Max());
         await stop.CancelAsync();
         await Task.WhenAll(holders);
-
-        Assert.All(merges, static waited => Assert.InRange(waited, TimeSpan.Zero, Limit + Tolerance));
     }
 
     [Fact]
@@ -70,9 +67,7 @@ public sealed class LockTimeoutTests : DatabaseTest
             await command.ExecuteNonQueryAsync();
         }
 
-        var (_, waited) = await TimeOutAsync(id);
-
-        Assert.InRange(waited, Limit, Limit + Tolerance);
+        await InTimeAsync(async () => (await TimeOutAsync(id)).Waited);
     }
 
     [Fact]
@@ -132,6 +127,22 @@ public sealed class LockTimeoutTests : DatabaseTest
 
         await using var show = dataSource.CreateCommand("SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')");
         Assert.Equal("7s 9s", await show.ExecuteScalarAsync());
+    }
+
+    // A busy machine may make one attempt late; a wait that is not bounded is late each time.
+    private static async Task InTimeAsync(Func<Task<TimeSpan>> attempt)
+    {
+        var waits = new List<TimeSpan>();
+        while (waits.Count < 3)
+        {
+            waits.Add(await attempt());
+            if (waits[^1] <= Limit + Tolerance)
+            {
+                return;
+            }
+        }
+
+        Assert.Fail($"The limit is {Limit}, and the slowest merges of three attempts waited for {string.Join(", ", waits)}.");
     }
 
     // A connection that is still being opened would count as waiting for the row.

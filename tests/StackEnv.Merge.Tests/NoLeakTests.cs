@@ -110,7 +110,7 @@ public sealed class NoLeakTests : DatabaseTest
         async Task FailUnderTriggerAsync(string body)
         {
             await Database.ExecuteAsync($"CREATE OR REPLACE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; END $$");
-            await Database.ExecuteAsync("CREATE OR REPLACE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()");
+            await Database.ExecuteAsync("CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()");
             await FailAsync(await Database.InsertAsync(stored), changes);
             await Database.ExecuteAsync("DROP TRIGGER act ON stacks");
         }

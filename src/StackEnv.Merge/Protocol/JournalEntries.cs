@@ -11,7 +11,7 @@ internal sealed class JournalEntries
 
     public IEnumerable<NpgsqlBatchCommand> Commands => _entries.Select(static entry => entry.Command);
 
-    /// <summary>Asks each journal once, in order. Beyond the limit the server has ended the session: it does not wait any longer with a locked row.</summary>
+    /// <summary>Asks each journal once, in order. Who takes longer than the limit is too late: a little later the server ends the session, to free the row.</summary>
     /// <exception cref="StackEnvStoreException">A journal failed. What it threw stays behind: its message could hold a value.</exception>
     public static JournalEntries Collect(IStackEnvMergeJournal[] journals, StackRef stack, MergeResult result, TimeSpan limit)
     {

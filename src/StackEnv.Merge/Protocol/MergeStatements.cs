@@ -23,6 +23,10 @@ internal sealed class MergeStatements
     // The client gives up on a silent server only after the server had every chance to answer by itself.
     private static readonly TimeSpan BatchTimeoutMargin = TimeSpan.FromSeconds(5);
 
+    // The server gives up on a client that is silent between the two batches only after the client has given up by itself: then it is the
+    // client who says what became of the merge, and knows.
+    private static readonly TimeSpan IdleTimeoutMargin = TimeSpan.FromSeconds(1);
+
     private readonly string _setLockTimeout;
     private readonly string _setStatementTimeout;
     private readonly string _setIdleTimeout;
@@ -36,14 +40,14 @@ internal sealed class MergeStatements
         BatchTimeout = options.LockTimeout + BatchTimeoutMargin;
         _setLockTimeout = SetLocal("lock_timeout", options.LockTimeout);
         _setStatementTimeout = SetLocal("statement_timeout", options.LockTimeout + StatementTimeoutMargin);
-        _setIdleTimeout = SetLocal("idle_in_transaction_session_timeout", BatchTimeout);
+        _setIdleTimeout = SetLocal("idle_in_transaction_session_timeout", BatchTimeout + IdleTimeoutMargin);
         _anyOwner = new(options, hasOwner: false);
         _givenOwner = new(options, hasOwner: true);
         _deletingStatuses = [.. options.DeletingStatuses];
         _maxEnvBytes = options.MaxEnvBytes;
     }
 
-    /// <summary>How long a batch may take, and the server may wait for the next one while the row is locked.</summary>
+    /// <summary>How long a batch may take, and so may the journals to say what is in it, while the row is locked.</summary>
     public TimeSpan BatchTimeout { get; }
 
     public MergeTransaction CreateTransaction(NpgsqlConnection connection, StackRef stack, EnvChanges changes, bool andCommit)
