@@ -11,7 +11,10 @@ namespace StackEnv.Merge;
 /// least one, a merge takes two network round trips, however many journals and statements there are.
 /// </para>
 /// <para>A journal that throws, or whose statement fails, rolls the merge back: the caller gets a <see cref="StackEnvStoreException"/> that names the journal.</para>
-/// <para>Implementations are called from many threads at once.</para>
+/// <para>
+/// Implementations are called from many threads at once, each time in the execution context of <see cref="IStackEnvMerger.MergeAsync"/>'s caller: an
+/// <see cref="AsyncLocal{T}"/> brings along who did it and for which request.
+/// </para>
 /// </remarks>
 public interface IStackEnvMergeJournal
 {

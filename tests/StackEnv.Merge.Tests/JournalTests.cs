@@ -56,6 +56,22 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_journal_runs_in_the_callers_execution_context()
+    {
+        var actor = new AsyncLocal<string>();
+        await Database.ExecuteAsync("CREATE TABLE said (number bigint GENERATED ALWAYS AS IDENTITY, text text)");
+        var merger = Database.MergerWith(new Journal((_, _) => [Say(actor.Value!)]));
+
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(async number =>
+        {
+            actor.Value = $"actor {number}";
+            await merger.MergeAsync(_id, Changes(($"A_{number}", "1")));
+        }));
+
+        Assert.Equal("0 1 2 3 4 5 6 7", await Database.ScalarAsync<string>("SELECT string_agg(substr(text, 7), ' ' ORDER BY text) FROM said"));
+    }
+
+    [Fact]
     public async Task A_journal_is_asked_for_a_merge_that_changes_nothing_and_may_have_nothing_to_say()
     {
         var asked = new List<bool>();

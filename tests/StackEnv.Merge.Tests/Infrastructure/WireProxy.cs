@@ -177,16 +177,16 @@ public sealed class WireProxy : IAsyncDisposable
                     CountClientTurn();
                     data = await PauseWithinAsync(data, to, cut.Token);
                 }
+                else
+                {
+                    // Before the client hears of it, who may answer at once.
+                    NoteServerTurn();
+                }
 
                 var (pass, cutHere) = Filter(data.Span, fromServer);
                 if (pass > 0 && !(fromServer && _serverIsMute))
                 {
                     await SendAllAsync(to, data[..pass], cut.Token);
-                }
-
-                if (fromServer)
-                {
-                    NoteServerTurn();
                 }
 
                 if (cutHere)

@@ -1,0 +1,4 @@
+namespace StackEnv.Samples.Api.Contract;
+
+/// <summary>What <c>GET /healthz</c> answers.</summary>
+internal sealed record HealthAnswer : Answer;

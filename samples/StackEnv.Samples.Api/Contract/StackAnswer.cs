@@ -1,0 +1,4 @@
+namespace StackEnv.Samples.Api.Contract;
+
+/// <summary>One stack.</summary>
+internal sealed record StackAnswer(StackView Stack) : Answer;

@@ -1,0 +1,22 @@
+using System.Globalization;
+using StackEnv.Samples.Api;
+using StackEnv.Samples.Api.Load;
+using StackEnv.Samples.Postgres;
+
+// dotnet run --project tests/StackEnv.Samples.Api.Load -c Release -- [seconds] [connections] [stacks]
+int Argument(int index, int otherwise) => args.Length > index ? int.Parse(args[index], CultureInfo.InvariantCulture) : otherwise;
+var duration = TimeSpan.FromSeconds(Argument(0, 20));
+var connections = Argument(1, 64);
+var stacks = Argument(2, 50);
+
+await using var server = await PostgresServer.FindOrStartAsync();
+await using var database = await SampleDatabase.CreateAsync(server.ConnectionString);
+await using var app = ApiHost.Build(["--environment=Development", "--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=Error"], database.ConnectionString);
+await app.StartAsync();
+
+Console.WriteLine($"{connections} connections on {stacks} stacks for {duration.TotalSeconds} s, one stack after the other torn down and replaced. PostgreSQL: {server.Origin}");
+using var callers = new Callers(new Uri(app.Urls.Single()), "acme-dev-token", connections, stacks);
+await callers.RunAsync(duration);
+var violations = await Truth.CheckAsync(database.ConnectionString, callers.Stacks);
+callers.Report.Print(violations);
+return violations.Count == 0 && callers.Report.ServerErrors == 0 ? 0 : 1;

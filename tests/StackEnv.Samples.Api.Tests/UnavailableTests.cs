@@ -1,0 +1,100 @@
+using System.Net;
+using Npgsql;
+
+namespace StackEnv.Samples.Api.Tests;
+
+/// <summary>The 503s: each says when to come back, and none has written anything, but for the one that does not know.</summary>
+public sealed class UnavailableTests() : ApiTest("--StackEnvMerge:LockTimeout=00:00:01")
+{
+    private const string Changes = """{"env": {"A": "2"}}""";
+
+    private readonly Transcript _transcript = new();
+
+    [Fact]
+    public async Task A_locked_stack()
+    {
+        var id = await InsertAsync("shop", """{"A": "1"}""");
+        var before = await Database.FootprintAsync(id);
+        await using (await Database.LockAsync(id))
+        {
+            await _transcript.SendAsync(Api.Acme, "PATCH", "/stacks/shop/env", Changes);
+        }
+
+        await Verifier.Verify(_transcript.ToString());
+        Assert.Equal((before, 0), (await Database.FootprintAsync(id), await AuditRowsAsync()));
+    }
+
+    [Fact]
+    public async Task A_stack_that_is_locked_while_it_is_to_be_torn_down()
+    {
+        var id = await InsertAsync("shop");
+        await using (await Database.LockAsync(id))
+        {
+            var answer = await Api.Acme.DeleteAsync(new Uri("/stacks/shop", UriKind.Relative));
+            Assert.Equal((HttpStatusCode.ServiceUnavailable, "lock_timeout"), (answer.StatusCode, await answer.ErrorAsync()));
+        }
+
+        Assert.Equal("healthy", await Database.ScalarAsync<string>("SELECT status FROM stacks"));
+    }
+
+    [Fact]
+    public async Task A_commit_that_was_not_heard_of()
+    {
+        var id = await InsertAsync("shop", """{"A": "1"}""");
+        var connectionString = "";
+        var (proxy, unused) = WireProxy.InFrontOf(Database, settings => connectionString = settings.ConnectionString);
+        await using var _ = proxy;
+        await unused.DisposeAsync();
+        await using var api = await RunningApi.StartAsync(connectionString);
+
+        proxy.CutBeforeServerSends("COMMIT"u8);
+        await _transcript.SendAsync(api.Acme, "PATCH", "/stacks/shop/env", Changes);
+        await _transcript.SendAsync(api.Acme, "PATCH", "/stacks/shop/env", Changes);
+
+        await Verifier.Verify(_transcript.ToString());
+        Assert.Equal(("""{"A": "2"}""", 1), (await Database.EnvAsync(id), await AuditRowsAsync()));
+    }
+
+    [Theory]
+    [InlineData("CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the set is %'', NEW.env_vars; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()")]
+    [InlineData("DROP TABLE audit_log")]
+    [InlineData("ALTER TABLE audit_log ADD CHECK (kind <> 'stack.env.updated')")]
+    [InlineData("ALTER TABLE stacks RENAME COLUMN env_vars TO vars")]
+    [InlineData("UPDATE stacks SET env_vars = '[]'")]
+    public async Task A_database_that_refuses_the_write(string trouble)
+    {
+        await InsertAsync("shop", """{"A": "1"}""");
+        await Database.ExecuteAsync(trouble);
+        const string row = "SELECT concat_ws(' ', ctid, xmin, stacks) FROM stacks";
+        var before = await Database.ScalarAsync<string>(row);
+
+        await _transcript.SendAsync(Api.Acme, "PATCH", "/stacks/shop/env", Changes);
+
+        await Verifier.Verify(_transcript.ToString());
+        Assert.Equal(before, await Database.ScalarAsync<string>(row));
+    }
+
+    [Fact]
+    public async Task A_stored_document_that_is_not_an_object_is_not_shown_either()
+    {
+        await InsertAsync("shop", "[\"hidden\"]");
+
+        var answer = await Api.Acme.GetAsync(new Uri("/stacks/shop/env", UriKind.Relative));
+
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, "persist_failed"), (answer.StatusCode, await answer.ErrorAsync()));
+    }
+
+    [Fact]
+    public async Task No_database_at_all()
+    {
+        await using var api = await RunningApi.StartAsync(new NpgsqlConnectionStringBuilder { Host = "127.0.0.1", Port = 1 }.ConnectionString);
+
+        await _transcript.SendAsync(api.Acme, "PATCH", "/stacks/shop/env", Changes);
+        await _transcript.SendAsync(api.Acme, "GET", "/stacks/shop/env");
+        await _transcript.SendAsync(api.Acme, "POST", "/stacks", """{"slug": "shop"}""");
+        await _transcript.SendAsync(api.Acme, "DELETE", "/stacks/shop");
+        await _transcript.SendAsync(api.Nobody, "GET", "/healthz");
+
+        await Verifier.Verify(_transcript.ToString());
+    }
+}

@@ -1,0 +1,2 @@
+global using StackEnv.Merge.Tests.Infrastructure;
+global using Xunit;
