@@ -120,6 +120,17 @@ public sealed class OutcomeTests : DatabaseTest
     }
 
     [Fact]
+    public async Task With_a_journal_such_a_merge_is_rolled_back_and_finds_no_stack()
+    {
+        await using var lane = await ProxiedAsync(await Database.InsertAsync(), journals: new Journal(static (_, _) => []));
+        var created = Guid.NewGuid();
+
+        await Assert.ThrowsAsync<StackNotFoundException>(() => CreateWithinAsync(lane, created, Changes(("NEW", ""))));
+
+        Assert.Equal("""{"NEW": "n"}""", await Database.EnvAsync(created));
+    }
+
+    [Fact]
     public async Task A_silent_server_does_not_hold_the_caller_for_ever()
     {
         var id = await Database.InsertAsync();
@@ -191,10 +202,10 @@ public sealed class OutcomeTests : DatabaseTest
         return await merging;
     }
 
-    private async Task<Lane> ProxiedAsync(Guid id, Action<NpgsqlConnectionStringBuilder>? configure = null)
+    private async Task<Lane> ProxiedAsync(Guid id, Action<NpgsqlConnectionStringBuilder>? configure = null, params IStackEnvMergeJournal[] journals)
     {
         var (proxy, dataSource) = WireProxy.InFrontOf(Database, configure);
-        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) });
+        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) }, journals: journals);
         await merger.MergeAsync(id, Changes());
         return new(proxy, dataSource, merger);
     }
