@@ -4,7 +4,7 @@ using StackEnv.Samples.Postgres;
 
 namespace StackEnv.Samples.Api;
 
-/// <summary>The sample's tables, in a schema of its own that goes away with it: the server may be one that holds other things.</summary>
+/// <summary>The sample's tables, in a schema of its own.</summary>
 internal sealed class SampleDatabase : IAsyncDisposable
 {
     public const string AuditLogDdl =
@@ -21,30 +21,23 @@ internal sealed class SampleDatabase : IAsyncDisposable
         CREATE INDEX ON audit_log (team_id, resource, id);
         """;
 
-    private readonly NpgsqlDataSource _dataSource;
+    private readonly SampleSchema _schema;
 
-    private SampleDatabase(string serverConnectionString)
+    private SampleDatabase(SampleSchema schema)
     {
-        var settings = new NpgsqlConnectionStringBuilder(serverConnectionString)
-        {
-            SearchPath = Schema,
-            MaxAutoPrepare = 20, // prepares the whole batch of a merge
-        };
-        ConnectionString = settings.ConnectionString;
-        _dataSource = NpgsqlDataSource.Create(ConnectionString);
+        _schema = schema;
+        ConnectionString = new NpgsqlConnectionStringBuilder(schema.ConnectionString) { MaxAutoPrepare = 20 }.ConnectionString; // prepares the whole batch of a merge
     }
 
-    public string Schema { get; } = $"stackenv_api_{Guid.NewGuid():N}";
+    public string Schema => _schema.Name;
 
     public string ConnectionString { get; }
 
     public static async Task<SampleDatabase> CreateAsync(string serverConnectionString)
     {
-        var database = new SampleDatabase(serverConnectionString);
-        await database.ExecuteAsync($"CREATE SCHEMA {database.Schema}");
-        await StacksTable.CreateAsync(database._dataSource);
-        await database.ExecuteAsync(AuditLogDdl);
-        return database;
+        var schema = await SampleSchema.CreateAsync(serverConnectionString, $"stackenv_api_{Guid.NewGuid():N}");
+        await schema.ExecuteAsync(AuditLogDdl);
+        return new SampleDatabase(schema);
     }
 
     /// <summary>Some stacks for the first team, one for each other team.</summary>
@@ -53,28 +46,18 @@ internal sealed class SampleDatabase : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(teams);
         var first = teams[0].Id;
         await StacksTable.InsertAsync(
-            _dataSource,
+            _schema.DataSource,
             "shop",
             """
             {"LOG_LEVEL": "debug", "OLD_FLAG": "1", "API_TOKEN": "a-secret-that-is-never-shown", "DATABASE_URL": "postgres://shop:pass@db/shop",
              "SMTP_PASSWORD": "vault://kv/shop#smtp"}
             """,
             team: first);
-        await StacksTable.InsertAsync(_dataSource, "blog", team: first);
-        await StacksTable.InsertAsync(_dataSource, "old-shop", """{"LOG_LEVEL": "info"}""", "deleting", first);
+        await StacksTable.InsertAsync(_schema.DataSource, "blog", team: first);
+        await StacksTable.InsertAsync(_schema.DataSource, "old-shop", """{"LOG_LEVEL": "info"}""", "deleting", first);
         foreach (var team in teams.Skip(1))
-            await StacksTable.InsertAsync(_dataSource, $"{team.Name}-site", """{"LOG_LEVEL": "info"}""", team: team.Id);
+            await StacksTable.InsertAsync(_schema.DataSource, $"{team.Name}-site", """{"LOG_LEVEL": "info"}""", team: team.Id);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await ExecuteAsync($"DROP SCHEMA {Schema} CASCADE");
-        await _dataSource.DisposeAsync();
-    }
-
-    private async Task ExecuteAsync(string sql)
-    {
-        await using var command = _dataSource.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
-    }
+    public ValueTask DisposeAsync() => _schema.DisposeAsync();
 }

@@ -33,34 +33,16 @@ catch (InvalidOperationException exception)
 
 static async Task<bool> TakeTourAsync(string connectionString, CancellationToken cancellationToken)
 {
-    // A schema of the tour's own: the server may be one that holds other things.
-    var schema = $"stackenv_tour_{Environment.ProcessId}";
-    var settings = new NpgsqlConnectionStringBuilder(connectionString) { SearchPath = schema };
+    await using var schema = await SampleSchema.CreateAsync(connectionString, $"stackenv_tour_{Environment.ProcessId}", cancellationToken);
+    await schema.ExecuteAsync(AuditJournal.Ddl);
 
-    // What merges goes through the recorded data source, everything else through the plain one.
-    await using var recorded = await StatementLog.StartAsync(settings.ConnectionString, cancellationToken);
-    await using var plain = NpgsqlDataSource.Create(settings);
-    await ExecuteAsync(plain, $"CREATE SCHEMA {schema}");
-    try
-    {
-        await StacksTable.CreateAsync(plain, cancellationToken: cancellationToken);
-        await ExecuteAsync(plain, AuditJournal.Ddl);
+    // What merges goes through the recorded data source, everything else through the schema's own.
+    await using var recorded = await StatementLog.StartAsync(schema.ConnectionString, cancellationToken);
 
-        // This is all that the library needs: a data source. The limit is short, so that the tour need not wait for long.
-        var options = new StackEnvMergeOptions { LockTimeout = TimeSpan.FromMilliseconds(500) };
-        var merger = new StackEnvMerger(recorded.DataSource, options);
-        var auditing = new StackEnvMerger(recorded.DataSource, options, journals: [new AuditJournal()]);
+    // This is all that the library needs: a data source. The limit is short, so that the tour need not wait for long.
+    var options = new StackEnvMergeOptions { LockTimeout = TimeSpan.FromMilliseconds(500) };
+    var merger = new StackEnvMerger(recorded.DataSource, options);
+    var auditing = new StackEnvMerger(recorded.DataSource, options, journals: [new AuditJournal()]);
 
-        return await new Steps(merger, auditing, recorded, plain).RunAsync(cancellationToken);
-    }
-    finally
-    {
-        await ExecuteAsync(plain, $"DROP SCHEMA {schema} CASCADE");
-    }
-}
-
-static async Task ExecuteAsync(NpgsqlDataSource dataSource, string sql)
-{
-    await using var command = dataSource.CreateCommand(sql);
-    await command.ExecuteNonQueryAsync();
+    return await new Steps(merger, auditing, recorded, schema.DataSource).RunAsync(cancellationToken);
 }

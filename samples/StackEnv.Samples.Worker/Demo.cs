@@ -3,28 +3,20 @@ using StackEnv.Samples.Postgres;
 
 namespace StackEnv.Samples.Worker;
 
-/// <summary>A schema of the demo's own, because the server may hold other things; it goes away at the end.</summary>
+/// <summary>A schema of the demo's own, and what is to be said of it.</summary>
 internal sealed class Demo : IAsyncDisposable
 {
-    private readonly string _schema;
+    private readonly SampleSchema _schema;
 
-    private Demo(string schema, string connectionString)
-    {
-        _schema = schema;
-        ConnectionString = connectionString;
-        Database = NpgsqlDataSource.Create(connectionString);
-    }
+    private Demo(SampleSchema schema) => _schema = schema;
 
-    public string ConnectionString { get; }
+    public string ConnectionString => _schema.ConnectionString;
 
-    public NpgsqlDataSource Database { get; }
+    public NpgsqlDataSource Database => _schema.DataSource;
 
     public static async Task<Demo> CreateAsync(PostgresServer server)
     {
-        var schema = $"stackenv_worker_{Environment.ProcessId}";
-        var demo = new Demo(schema, new NpgsqlConnectionStringBuilder(server.ConnectionString) { SearchPath = schema }.ConnectionString);
-        await demo.ExecuteAsync($"CREATE SCHEMA {schema}");
-        await StacksTable.CreateAsync(demo.Database);
+        var demo = new Demo(await SampleSchema.CreateAsync(server.ConnectionString, $"stackenv_worker_{Environment.ProcessId}"));
         Console.WriteLine(
             $"""
             PostgreSQL: {server.Origin}
@@ -47,15 +39,5 @@ internal sealed class Demo : IAsyncDisposable
             Console.WriteLine(reader.GetString(0));
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        await ExecuteAsync($"DROP SCHEMA {_schema} CASCADE");
-        await Database.DisposeAsync();
-    }
-
-    private async Task ExecuteAsync(string sql)
-    {
-        await using var command = Database.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
-    }
+    public ValueTask DisposeAsync() => _schema.DisposeAsync();
 }

@@ -51,7 +51,7 @@ public sealed class StackEnvMerger : IStackEnvMerger
         ArgumentNullException.ThrowIfNull(changes);
         if (stack.IsDefault)
         {
-            throw new ArgumentException("The default StackRef names no stack. Make one from a Guid, a string or a long.", nameof(stack));
+            throw new ArgumentException(StackRef.DefaultNamesNoStack, nameof(stack));
         }
 
         if (_options.RequireOwner && stack.Owner is null)

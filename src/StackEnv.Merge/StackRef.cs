@@ -10,6 +10,8 @@ namespace StackEnv.Merge;
 /// </remarks>
 public readonly struct StackRef : IEquatable<StackRef>
 {
+    internal const string DefaultNamesNoStack = "The default StackRef names no stack. Make one from a Guid, a string or a long.";
+
     private readonly object? _key;
 
     private StackRef(object key, object? owner)
@@ -20,7 +22,7 @@ public readonly struct StackRef : IEquatable<StackRef>
 
     /// <summary>The value of the key column: a <see cref="Guid"/>, a <see cref="string"/> or a <see cref="long"/>.</summary>
     /// <exception cref="InvalidOperationException">This is the default value, which names no stack.</exception>
-    public object Key => _key ?? throw new InvalidOperationException("The default StackRef names no stack. Make one from a Guid, a string or a long.");
+    public object Key => _key ?? throw new InvalidOperationException(DefaultNamesNoStack);
 
     /// <summary>The value that the owner column has to have (a <see cref="Guid"/>, a <see cref="string"/> or a <see cref="long"/>), or <see langword="null"/> for any.</summary>
     public object? Owner { get; }
