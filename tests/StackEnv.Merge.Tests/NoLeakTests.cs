@@ -1,10 +1,3 @@
-using System.Collections;
-using System.Diagnostics;
-using System.Diagnostics.Metrics;
-using System.Globalization;
-using System.Reflection;
-using System.Text;
-using Microsoft.Extensions.Logging.Testing;
 using Npgsql;
 
 namespace StackEnv.Merge.Tests;
@@ -23,11 +16,8 @@ public sealed class NoLeakTests : DatabaseTest
     [Fact]
     public async Task No_failure_and_no_success_shows_a_value()
     {
-        var seen = new StringBuilder();
+        using var watch = new LeakWatch(Secret, "StackEnv.Merge");
         var codes = new HashSet<string>(StringComparer.Ordinal);
-        using var spans = ListenToSpans(seen);
-        using var metrics = ListenToMetrics(seen);
-        var logger = new FakeLogger<StackEnvMerger>();
         var stored = $$"""{"TOKEN": "{{Secret}}", "OLD": "{{Secret}}"}""";
         var stack = await Database.InsertAsync(stored);
         var changes = Changes(("TOKEN", Secret + "-new"), ("OLD", null));
@@ -36,9 +26,9 @@ public sealed class NoLeakTests : DatabaseTest
         {
             var options = new StackEnvMergeOptions { LockTimeout = TimeSpan.FromMilliseconds(100) };
             configure?.Invoke(options);
-            var failure = await Assert.ThrowsAnyAsync<Exception>(() => new StackEnvMerger(dataSource ?? Database.DataSource, options, logger).MergeAsync(on, with, cancellationToken));
+            var failure = await Assert.ThrowsAnyAsync<Exception>(() => new StackEnvMerger(dataSource ?? Database.DataSource, options, watch).MergeAsync(on, with, cancellationToken));
             codes.Add((failure as StackEnvMergeException)?.ErrorCode ?? failure.GetType().Name);
-            Describe(failure, seen);
+            watch.Read(failure);
         }
 
         // Before any I/O.
@@ -94,18 +84,14 @@ public sealed class NoLeakTests : DatabaseTest
         await FailAsync(stack, Changes(("NUMBER", Secret)));
 
         // And a success. Its set is the one way by which values come out.
-        var result = await new StackEnvMerger(Database.DataSource, null, logger).MergeAsync(stack, Changes(("FINE", Secret)));
-        seen.AppendLine(result.ToString());
-
-        foreach (var record in logger.Collector.GetSnapshot())
-        {
-            seen.AppendLine(record.Message).AppendJoin(' ', record.StructuredState!.Select(static field => $"{field.Key}={field.Value}")).AppendLine();
-            Assert.Null(record.Exception);
-        }
+        var result = await new StackEnvMerger(Database.DataSource, null, watch).MergeAsync(stack, Changes(("FINE", Secret)));
+        watch.Read("result", result.ToString()!);
 
         Assert.Superset(EveryErrorCode.ToHashSet(StringComparer.Ordinal), codes);
-        Assert.Contains("stackenv.merge.outcome=committed", seen.ToString(), StringComparison.Ordinal);
-        Assert.DoesNotContain(Secret, seen.ToString(), StringComparison.Ordinal);
+        Assert.Superset(
+            new HashSet<string>(StringComparer.Ordinal) { "span stackenv.merge committed", "metric stackenv.merge.duration", "metric stackenv.merge.keys_set", "log MergeCommitted", "log StoreFailed" },
+            watch.Seen.Keys.ToHashSet(StringComparer.Ordinal));
+        Assert.Empty(watch.Leaks);
 
         async Task FailUnderTriggerAsync(string body)
         {
@@ -113,77 +99,6 @@ public sealed class NoLeakTests : DatabaseTest
             await Database.ExecuteAsync("CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()");
             await FailAsync(await Database.InsertAsync(stored), changes);
             await Database.ExecuteAsync("DROP TRIGGER act ON stacks");
-        }
-    }
-
-    // Everything that a host might print: messages, texts, data and every public property, through the whole chain.
-    private static void Describe(Exception failure, StringBuilder seen)
-    {
-        seen.AppendLine(failure.ToString());
-        for (var cause = failure; cause is not null; cause = cause.InnerException)
-        {
-            Assert.IsNotType<PostgresException>(cause);
-            seen.AppendLine(cause.Message);
-            foreach (DictionaryEntry entry in cause.Data)
-            {
-                seen.AppendLine(CultureInfo.InvariantCulture, $"{entry.Key}={entry.Value}");
-            }
-
-            foreach (var property in cause.GetType().GetProperties(BindingFlags.Public | BindingFlags.Instance))
-            {
-                seen.AppendLine(CultureInfo.InvariantCulture, $"{property.Name}={property.GetValue(cause)}");
-            }
-        }
-    }
-
-    private static ActivityListener ListenToSpans(StringBuilder seen)
-    {
-        var listener = new ActivityListener
-        {
-            ShouldListenTo = static source => source.Name is "StackEnv.Merge",
-            Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
-            ActivityStopped = span =>
-            {
-                lock (seen)
-                {
-                    seen.Append(span.DisplayName).Append(' ').Append(span.StatusDescription).Append(' ')
-                        .AppendJoin(' ', span.TagObjects.Select(static tag => $"{tag.Key}={tag.Value}"))
-                        .AppendJoin(' ', span.Events.Select(static @event => @event.Name))
-                        .AppendJoin(' ', span.Baggage.Select(static item => $"{item.Key}={item.Value}"))
-                        .AppendLine();
-                }
-            },
-        };
-        ActivitySource.AddActivityListener(listener);
-        return listener;
-    }
-
-    private static MeterListener ListenToMetrics(StringBuilder seen)
-    {
-        var listener = new MeterListener
-        {
-            InstrumentPublished = static (instrument, listener) =>
-            {
-                if (instrument.Meter.Name is "StackEnv.Merge")
-                {
-                    listener.EnableMeasurementEvents(instrument);
-                }
-            },
-        };
-        listener.SetMeasurementEventCallback<double>((_, _, tags, _) => Note(tags));
-        listener.SetMeasurementEventCallback<long>((_, _, tags, _) => Note(tags));
-        listener.Start();
-        return listener;
-
-        void Note(ReadOnlySpan<KeyValuePair<string, object?>> tags)
-        {
-            lock (seen)
-            {
-                foreach (var tag in tags)
-                {
-                    seen.AppendLine(CultureInfo.InvariantCulture, $"{tag.Key}={tag.Value}");
-                }
-            }
         }
     }
 }

@@ -1,3 +1,3 @@
-global using StackEnv.Merge.Tests.Infrastructure;
+global using StackEnv.Merge.Testing;
 global using StackEnv.Samples.Api.Tests.Infrastructure;
 global using Xunit;

@@ -1,2 +1,2 @@
-global using StackEnv.Merge.Tests.Infrastructure;
+global using StackEnv.Merge.Testing;
 global using Xunit;

@@ -3,7 +3,7 @@ using DiffPlex.DiffBuilder;
 using DiffPlex.DiffBuilder.Model;
 using Xunit.Sdk;
 
-namespace StackEnv.Merge.Tests.Infrastructure;
+namespace StackEnv.Merge.Testing;
 
 /// <summary>
 /// Snapshots by the convention, and with the calling shape, of the library Verify: <c>Type.Method.verified.txt</c> lies beside the test and is

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Npgsql;
 
-namespace StackEnv.Merge.Tests.Infrastructure;
+namespace StackEnv.Merge.Testing;
 
 /// <summary>Stands on a loopback port between a client and the server, counts round trips, and cuts where it is told to.</summary>
 public sealed class WireProxy : IAsyncDisposable

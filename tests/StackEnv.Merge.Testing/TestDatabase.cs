@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using Npgsql;
 using StackEnv.Samples.Postgres;
 
-namespace StackEnv.Merge.Tests.Infrastructure;
+namespace StackEnv.Merge.Testing;
 
 /// <summary>One schema of its own on the one real server of this test run, with a table of stacks in it.</summary>
 [SuppressMessage("Security", "CA2100", Justification = "The SQL is the tests' own.")]

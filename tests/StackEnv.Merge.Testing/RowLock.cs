@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace StackEnv.Merge.Tests.Infrastructure;
+namespace StackEnv.Merge.Testing;
 
 /// <summary>Another session that holds one row.</summary>
 public sealed class RowLock : IAsyncDisposable

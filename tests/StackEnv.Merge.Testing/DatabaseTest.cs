@@ -1,4 +1,4 @@
-namespace StackEnv.Merge.Tests.Infrastructure;
+namespace StackEnv.Merge.Testing;
 
 /// <summary>A test with a schema of its own.</summary>
 public abstract class DatabaseTest : IAsyncLifetime

@@ -1,6 +1,6 @@
 using Npgsql;
 
-namespace StackEnv.Merge.Tests.Infrastructure;
+namespace StackEnv.Merge.Testing;
 
 /// <summary>A journal that a test writes in place.</summary>
 public sealed class Journal(Func<StackRef, MergeResult, IEnumerable<NpgsqlBatchCommand>> record) : IStackEnvMergeJournal
