@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Transactions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -86,18 +86,31 @@ public sealed class StackEnvMerger : IStackEnvMerger
         }
     }
 
-    private async Task<MergeResult> RunAsync(StackRef stack, EnvChanges changes, CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<MergeResult> RunAsync(StackRef stack, EnvChanges changes, CancellationToken cancellationToken)
+    {
+        var wait = new RowWait(_options.LockTimeout);
+        var answer = await AttemptAsync(stack, changes, Guards.Quick, wait, cancellationToken).ConfigureAwait(false);
+        if (answer.IsOpen)
+        {
+            answer = await AttemptAsync(stack, changes, Guards.Exact, wait, cancellationToken).ConfigureAwait(false);
+        }
+
+        return answer.ResultOrThrow();
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<MergeAnswer> AttemptAsync(StackRef stack, EnvChanges changes, Guards guards, RowWait wait, CancellationToken cancellationToken)
     {
         MergeTransaction? transaction = null;
         MergeAnswer? answer = null;
         Exception? failure = null;
-        long sentAt = 0;
         var connection = _dataSource.CreateConnection();
         try
         {
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
-            sentAt = Stopwatch.GetTimestamp();
-            transaction = _statements.CreateTransaction(connection, stack, changes, andCommit: _journals.Length == 0);
+            transaction = _statements.CreateTransaction(connection, stack, changes, guards, wait.Left, andCommit: _journals.Length == 0);
+            wait.Start();
             await transaction.RunAsync(cancellationToken).ConfigureAwait(false);
             if (_journals.Length > 0)
             {
@@ -105,8 +118,7 @@ public sealed class StackEnvMerger : IStackEnvMerger
                 if (answer.Result is { } result)
                 {
                     var journal = JournalEntries.Collect(_journals, stack, result, _statements.BatchTimeout);
-                    using var commit = MergeStatements.CreateCommit(connection, journal);
-                    await transaction.CommitAsync(commit, journal, _statements.BatchTimeout, cancellationToken).ConfigureAwait(false);
+                    await transaction.CommitAsync(journal, _statements.BatchTimeout, cancellationToken).ConfigureAwait(false);
                 }
             }
         }
@@ -117,16 +129,14 @@ public sealed class StackEnvMerger : IStackEnvMerger
             failure = thrown;
         }
 
-        var waited = Stopwatch.GetElapsedTime(sentAt);
-        var outcome = MergeOutcomeRules.Decide(transaction, connection.FullState, failure);
-        await GiveBackAsync(connection).ConfigureAwait(false);
-        if (outcome != MergeOutcome.Committed && failure is not null)
+        using (transaction)
         {
-            throw MergeFailure.Translate(failure, outcome, transaction, waited, stack, _options, cancellationToken);
+            var outcome = MergeOutcomeRules.Decide(transaction, connection.FullState, failure);
+            await GiveBackAsync(connection).ConfigureAwait(false);
+            return outcome != MergeOutcome.Committed && failure is not null
+                ? throw MergeFailure.Translate(failure, outcome, transaction, wait, stack, _options, cancellationToken)
+                : answer ?? MergeAnswer.Read(transaction!, stack, changes, _options);
         }
-
-        answer ??= MergeAnswer.Read(transaction!, stack, changes, _options);
-        return answer.ResultOrThrow();
     }
 
     // A slug often comes straight from a URL. What PostgreSQL cannot store, it cannot have stored.

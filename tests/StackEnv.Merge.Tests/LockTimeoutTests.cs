@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Globalization;
 using Npgsql;
+using StackEnv.Samples.Postgres;
 
 namespace StackEnv.Merge.Tests;
 
@@ -127,6 +129,32 @@ public sealed class LockTimeoutTests : DatabaseTest
 
         await using var show = dataSource.CreateCommand("SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')");
         Assert.Equal("7s 9s", await show.ExecuteScalarAsync());
+    }
+
+    [Fact]
+    public async Task What_was_waited_before_the_guards_turned_out_too_quick_counts()
+    {
+        var id = await Database.InsertAsync("""{"A": "1"}""");
+        await using var log = await StatementLog.StartAsync(Database.ConnectionString);
+        var merger = new StackEnvMerger(log.DataSource, new() { MaxEnvBytes = 20, LockTimeout = TimeSpan.FromSeconds(20) });
+        Task<MergeResult> merging;
+        await using (await Database.LockAsync(id))
+        {
+            merging = merger.MergeAsync(id, Changes(("A", "123456")));
+            await Database.WaitersAsync(1);
+            await Task.Delay(300);
+        }
+
+        Assert.True((await merging).Changed);
+
+        const string Set = "SET LOCAL lock_timeout = ";
+        var limits = log.Take()
+            .Where(static statement => statement.StartsWith(Set, StringComparison.Ordinal))
+            .Select(static statement => int.Parse(statement.AsSpan(Set.Length), CultureInfo.InvariantCulture))
+            .ToArray();
+        Assert.Equal(2, limits.Length);
+        Assert.Equal(20_000, limits[0]);
+        Assert.InRange(limits[1], 1, 19_700);
     }
 
     // A busy machine may make one attempt late; a wait that is not bounded is late each time.

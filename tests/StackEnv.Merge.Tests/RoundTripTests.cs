@@ -55,6 +55,24 @@ public sealed class RoundTripTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
+    public async Task Near_the_limit_is_two_round_trips_because_the_size_has_to_be_exact()
+    {
+        var changes = Changes(("B", new string('x', 70)));
+
+        Assert.Equal(2, await CountAsync(() => _merger.MergeAsync(_id, changes)));
+    }
+
+    [Fact]
+    public async Task SQL_NULL_is_two_round_trips_once()
+    {
+        await Database.ExecuteAsync("ALTER TABLE stacks ALTER env_vars DROP NOT NULL");
+        await Database.ExecuteAsync("UPDATE stacks SET env_vars = NULL");
+
+        Assert.Equal(2, await CountAsync(() => _merger.MergeAsync(_id, Changes(("A", "1")))));
+        Assert.Equal(1, await CountAsync(() => _merger.MergeAsync(_id, Changes(("A", "2")))));
+    }
+
+    [Fact]
     public async Task Twenty_merges_are_twenty_round_trips() =>
         Assert.Equal(20, await CountAsync(async () =>
         {

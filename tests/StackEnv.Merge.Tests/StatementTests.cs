@@ -34,6 +34,7 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
         await RecordAsync("not found", Guid.NewGuid(), Changes(("A", "1")));
         await RecordAsync("in teardown", deleting, Changes(("A", "1")));
         await RecordAsync("too large", stack, Changes(("A", new string('x', 90))), static options => options.MaxEnvBytes = 101);
+        await RecordAsync("near the limit", stack, Changes(("A", new string('x', 85))), static options => options.MaxEnvBytes = 101);
         await RecordAsync("not an object", broken, Changes(("A", "1")));
         await RecordAsync("with an owner", stack.OwnedBy(Guid.Empty), Changes(("A", "1")));
         await RecordAsync("another owner's", stack.OwnedBy(Guid.NewGuid()), Changes(("A", "2")));
@@ -67,7 +68,7 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
     public async Task Names_and_limits_come_from_the_options()
     {
         await Database.ExecuteAsync(""""CREATE TABLE "My ""Stacks""" ("Key" bigint PRIMARY KEY, "Owner" text, "State" text, "Env" jsonb)"""");
-        await Database.ExecuteAsync(""""INSERT INTO "My ""Stacks""" VALUES (1, 'me', 'up', NULL)"""");
+        await Database.ExecuteAsync(""""INSERT INTO "My ""Stacks""" VALUES (1, 'me', 'up', '{}')"""");
 
         await RecordAsync("odd names", ((StackRef)1L).OwnedBy("me"), Changes(("A", "1")), static options =>
         {
@@ -99,11 +100,17 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
         }
 
         _transcript.AppendLine(CultureInfo.InvariantCulture, $"== {title}: {outcome}");
+        var transactions = 0;
         foreach (var statement in _log.Take())
         {
-            _transcript.AppendLine(statement);
+            transactions += statement.StartsWith("BEGIN", StringComparison.Ordinal) ? 1 : 0;
+            _transcript.AppendLine(transactions < 2 ? statement : WithoutTimes(statement));
         }
 
         _transcript.AppendLine();
     }
+
+    // How much of the time-out is left for a second transaction depends on the day.
+    private static string WithoutTimes(string statement) =>
+        statement.StartsWith("SET LOCAL ", StringComparison.Ordinal) && statement.Split('=') is [var setting, _] ? $"{setting}= (what is left)" : statement;
 }

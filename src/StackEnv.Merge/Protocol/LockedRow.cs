@@ -1,4 +1,21 @@
+using Npgsql;
+
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>What the locked read found.</summary>
-internal sealed record LockedRow(string? Status, byte[]? Document);
+internal sealed class LockedRow : IDisposable
+{
+    private LockedRow(NpgsqlDataReader reader)
+    {
+        Status = reader.IsDBNull(0) ? null : reader.GetString(0);
+        Document = RentedJson.Read(reader, 1);
+    }
+
+    public string? Status { get; }
+
+    public RentedJson? Document { get; }
+
+    public static LockedRow Read(NpgsqlDataReader reader) => new(reader);
+
+    public void Dispose() => Document?.Dispose();
+}

@@ -11,6 +11,9 @@ internal sealed class MergeAnswer
         _refusal = refusal;
     }
 
+    /// <summary>Neither a result nor a refusal: the guards were too quick to say no.</summary>
+    public bool IsOpen => Result is null && _refusal is null;
+
     /// <summary>The result; <see langword="null"/> for a refusal.</summary>
     public MergeResult? Result { get; }
 
@@ -19,7 +22,7 @@ internal sealed class MergeAnswer
         (transaction.RowsWritten, transaction.Locked) switch
         {
             (0, null) => Refuse(new StackNotFoundException(stack)),
-            (0, { } row) => Explain(row, stack, changes, options),
+            (0, { } row) => Explain(transaction, row, stack, changes, options),
             (1, _) => Written(transaction, stack, changes, options),
             (var rows, _) => Refuse(new InvalidOperationException(
                 $"{rows} rows have the key {stack}. {Fate(transaction)} Column {SqlIdentifier.Quote(options.KeyColumn)} must be unique, alone or together with the owner that the merge names: add a unique index.")),
@@ -53,7 +56,7 @@ internal sealed class MergeAnswer
                 $"A trigger makes something else than a JSON object of {SqlIdentifier.Quote(options.EnvVarsColumn)} in {SqlIdentifier.Table(options)}. {Fate(transaction)}"));
     }
 
-    private static MergeAnswer Explain(LockedRow row, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
+    private static MergeAnswer Explain(MergeTransaction transaction, LockedRow row, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
     {
         if (row.Status is { } status && options.DeletingStatuses.Contains(status))
         {
@@ -72,9 +75,14 @@ internal sealed class MergeAnswer
             return AnswerWith(stored, changes, keysDeleted: 0, changed: false);
         }
 
-        return Refuse(effect.Exceeds(options.MaxEnvBytes)
-            ? new EnvTooLargeException(stack, effect.BytesAfter, options.MaxEnvBytes)
-            : new StackEnvStoreException(
+        if (effect.Exceeds(options.MaxEnvBytes))
+        {
+            return Refuse(new EnvTooLargeException(stack, effect.BytesAfter, options.MaxEnvBytes));
+        }
+
+        return transaction.Guards == Guards.Quick
+            ? new(result: null, refusal: null)
+            : Refuse(new StackEnvStoreException(
                 stack,
                 $"The database accepted the UPDATE of {SqlIdentifier.Table(options)} but wrote no row: look for a trigger, a rule or a row-level security policy that drops it.",
                 sqlState: null,
@@ -87,7 +95,7 @@ internal sealed class MergeAnswer
         var result = new MergeResult
         {
             Env = values,
-            KeysSet = changes.SetCount,
+            KeysSet = changes.Sets.Count,
             KeysDeleted = keysDeleted,
             TotalAfter = values.Count,
             Changed = changed,

@@ -9,7 +9,7 @@ internal static class MergeFailure
     /// <param name="failure">What was thrown.</param>
     /// <param name="outcome">What became of the transaction; not committed or unknown.</param>
     /// <param name="transaction">What was handed to the driver to send; <see langword="null"/> where it did not come to that.</param>
-    /// <param name="waited">How long ago it was sent.</param>
+    /// <param name="wait">How long the caller has waited for the row.</param>
     /// <param name="stack">The stack that the merge was asked for.</param>
     /// <param name="options">The merger's options.</param>
     /// <param name="cancellationToken">The caller's.</param>
@@ -17,7 +17,7 @@ internal static class MergeFailure
         Exception failure,
         MergeOutcome outcome,
         MergeTransaction? transaction,
-        TimeSpan waited,
+        RowWait wait,
         StackRef stack,
         StackEnvMergeOptions options,
         CancellationToken cancellationToken)
@@ -32,8 +32,8 @@ internal static class MergeFailure
             OperationCanceledException when cancellationToken.IsCancellationRequested =>
                 new OperationCanceledException($"The merge into stack {stack} was cancelled. Nothing was written.", cancellationToken),
             StackEnvMergeException ours => ours,
-            _ when transaction is { LockedReadCompleted: false } && IsEndOfTheWait(failure, waited, options.LockTimeout) =>
-                new LockTimeoutException(stack, options.LockTimeout),
+            _ when transaction is { LockedReadCompleted: false } && IsEndOf(wait, failure) =>
+                new LockTimeoutException(stack, wait.Limit),
             PostgresException refused => new StackEnvStoreException(
                 stack, Culprit(transaction) + Describe(refused, transaction, stack, options), refused.SqlState, refused.IsTransient),
             _ => new StackEnvStoreException(
@@ -47,10 +47,10 @@ internal static class MergeFailure
 
     // Either lock_timeout; or statement_timeout, which bounds the whole wait; or the driver's own read time-out, which is longer. The SQLSTATE
     // of the second is also that of pg_cancel_backend, so that only the time tells them apart.
-    private static bool IsEndOfTheWait(Exception failure, TimeSpan waited, TimeSpan lockTimeout) => failure switch
+    private static bool IsEndOf(RowWait wait, Exception failure) => failure switch
     {
         PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } => true,
-        PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException } => waited >= lockTimeout,
+        PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException } => wait.IsOver,
         _ => false,
     };
 

@@ -27,19 +27,21 @@ internal sealed class MergeStatements
     // client who says what became of the merge, and knows.
     private static readonly TimeSpan IdleTimeoutMargin = TimeSpan.FromSeconds(1);
 
+    private readonly TimeSpan _lockTimeout;
     private readonly string _setLockTimeout;
     private readonly string _setStatementTimeout;
     private readonly string _setIdleTimeout;
-    private readonly StatementPair _anyOwner;
-    private readonly StatementPair _givenOwner;
+    private readonly RowStatements _anyOwner;
+    private readonly RowStatements _givenOwner;
     private readonly string[] _deletingStatuses;
     private readonly int _maxEnvBytes;
 
     public MergeStatements(StackEnvMergeOptions options)
     {
         BatchTimeout = options.LockTimeout + BatchTimeoutMargin;
-        _setLockTimeout = SetLocal("lock_timeout", options.LockTimeout);
-        _setStatementTimeout = SetLocal("statement_timeout", options.LockTimeout + StatementTimeoutMargin);
+        _lockTimeout = options.LockTimeout;
+        _setLockTimeout = SetLockTimeout(_lockTimeout);
+        _setStatementTimeout = SetStatementTimeout(_lockTimeout);
         _setIdleTimeout = SetLocal("idle_in_transaction_session_timeout", BatchTimeout + IdleTimeoutMargin);
         _anyOwner = new(options, hasOwner: false);
         _givenOwner = new(options, hasOwner: true);
@@ -50,19 +52,24 @@ internal sealed class MergeStatements
     /// <summary>How long a batch may take, and so may the journals to say what is in it, while the row is locked.</summary>
     public TimeSpan BatchTimeout { get; }
 
-    public MergeTransaction CreateTransaction(NpgsqlConnection connection, StackRef stack, EnvChanges changes, bool andCommit)
+    public MergeTransaction CreateTransaction(
+        NpgsqlConnection connection, StackRef stack, EnvChanges changes, Guards guards, TimeSpan wait, bool andCommit)
     {
         var texts = stack.Owner is null ? _anyOwner : _givenOwner;
         var lockedRead = new NpgsqlBatchCommand(texts.LockedRead) { Parameters = { Parameter(stack.Key) } };
-        var guardedUpdate = new NpgsqlBatchCommand(texts.GuardedUpdate)
+        var guardedUpdate = new NpgsqlBatchCommand(guards == Guards.Quick ? texts.QuickUpdate : texts.ExactUpdate)
         {
             Parameters =
             {
                 Parameter(stack.Key),
-                new NpgsqlParameter<ReadOnlyMemory<byte>> { TypedValue = changes.SetsJson, NpgsqlDbType = NpgsqlDbType.Jsonb },
+                new NpgsqlParameter<byte[]> { TypedValue = changes.SetsJson, NpgsqlDbType = NpgsqlDbType.Jsonb },
                 new NpgsqlParameter<string[]> { TypedValue = changes.Deletes, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
                 new NpgsqlParameter<string[]> { TypedValue = _deletingStatuses, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
-                new NpgsqlParameter<int> { TypedValue = _maxEnvBytes, NpgsqlDbType = NpgsqlDbType.Integer },
+                new NpgsqlParameter<int>
+                {
+                    TypedValue = guards == Guards.Quick ? _maxEnvBytes - changes.SetsBytes : _maxEnvBytes,
+                    NpgsqlDbType = NpgsqlDbType.Integer,
+                },
             },
         };
         if (stack.Owner is { } owner)
@@ -71,7 +78,7 @@ internal sealed class MergeStatements
             guardedUpdate.Parameters.Add(Parameter(owner));
         }
 
-#pragma warning disable CA2000 // A batch holds nothing beyond its connection, and that is disposed.
+#pragma warning disable CA2000 // The transaction disposes of it.
         var batch = new NpgsqlBatch(connection)
         {
             // Of each read, not of the whole.
@@ -79,8 +86,8 @@ internal sealed class MergeStatements
             BatchCommands =
             {
                 new NpgsqlBatchCommand(Begin),
-                new NpgsqlBatchCommand(_setLockTimeout),
-                new NpgsqlBatchCommand(_setStatementTimeout),
+                new NpgsqlBatchCommand(wait == _lockTimeout ? _setLockTimeout : SetLockTimeout(wait)),
+                new NpgsqlBatchCommand(wait == _lockTimeout ? _setStatementTimeout : SetStatementTimeout(wait)),
                 lockedRead,
                 new NpgsqlBatchCommand(RestoreStatementTimeout),
                 guardedUpdate,
@@ -89,7 +96,7 @@ internal sealed class MergeStatements
 #pragma warning restore CA2000
         var last = new NpgsqlBatchCommand(andCommit ? Commit : _setIdleTimeout);
         batch.BatchCommands.Add(last);
-        return new(batch, lockedRead, guardedUpdate, andCommit ? last : null);
+        return new(batch, lockedRead, guardedUpdate, guards, andCommit ? last : null);
     }
 
     public static NpgsqlBatch CreateCommit(NpgsqlConnection connection, JournalEntries journal)
@@ -105,6 +112,10 @@ internal sealed class MergeStatements
         return batch;
     }
 
+    private static string SetLockTimeout(TimeSpan wait) => SetLocal("lock_timeout", wait);
+
+    private static string SetStatementTimeout(TimeSpan wait) => SetLocal("statement_timeout", wait + StatementTimeoutMargin);
+
     private static string SetLocal(string setting, TimeSpan time) => string.Create(
         CultureInfo.InvariantCulture, $"SET LOCAL {setting} = {Math.Min(int.MaxValue, (long)Math.Ceiling(time.TotalMilliseconds))}");
 
@@ -115,10 +126,10 @@ internal sealed class MergeStatements
         _ => new NpgsqlParameter<string> { TypedValue = (string)value, NpgsqlDbType = NpgsqlDbType.Text },
     };
 
-    /// <summary>The two statements that differ in whether the owner is part of the look-up.</summary>
-    private sealed class StatementPair
+    /// <summary>The statements on the row, which differ in whether the owner is part of the look-up.</summary>
+    private sealed class RowStatements
     {
-        public StatementPair(StackEnvMergeOptions options, bool hasOwner)
+        public RowStatements(StackEnvMergeOptions options, bool hasOwner)
         {
             var table = SqlIdentifier.Table(options);
             var key = SqlIdentifier.Quote(options.KeyColumn);
@@ -126,36 +137,51 @@ internal sealed class MergeStatements
             var status = SqlIdentifier.Quote(options.StatusColumn);
             var env = SqlIdentifier.Quote(options.EnvVarsColumn);
 
-            LockedRead = $"SELECT {status}::text, {env} FROM {table} WHERE {key} = $1{(hasOwner ? $" AND {owner} = $2" : "")} FOR UPDATE";
-
-            var stored = $"coalesce({env}, '{{}}')";
-            var merged = $"({stored} || $2) - $3";
+            LockedRead = $"SELECT {status}::text, {env}::text FROM {table} WHERE {key} = $1{(hasOwner ? $" AND {owner} = $2" : "")} FOR UPDATE";
 
             // The time is the clock's and not now(), which is when the transaction began: in a queue for the row it would run backwards.
             var touch = options.UpdatedAtColumn is { } updatedAt ? $", {SqlIdentifier.Quote(updatedAt)} = clock_timestamp()" : "";
 
             // $1 is the key, $2 what is set, $3 what is deleted, $4 the statuses of a teardown, $5 the limit, $6 the owner.
-            // jsonb prints a space behind ':' and ',', so that its text is never shorter than the compact form: nearly always one cheap
-            // comparison settles the size. CASE keeps the operators from documents on which they would raise.
-            GuardedUpdate =
+            var mayWrite = $"{key} = $1{(hasOwner ? $" AND {owner} = $6" : "")} AND ({status}::text = ANY ($4)) IS NOT TRUE";
+
+            // Here $5 is the limit less the size of the sets, because a merged document is never larger than both together. None of the
+            // operators raises, whatever the document is, and SQL NULL passes none of them.
+            QuickUpdate =
+                $"""
+                UPDATE {table}
+                SET {env} = ({env} || $2) - $3{touch}
+                WHERE {mayWrite}
+                  AND {env} @> '{"{}"}'
+                  AND (NOT {env} @> $2 OR {env} ?| $3)
+                  AND octet_length({env}::text) <= $5
+                RETURNING {env}::text
+                """.ReplaceLineEndings("\n");
+
+            // jsonb prints a space behind ':' and ',', so that its text is never shorter than the compact form: one cheap comparison often
+            // settles the size. CASE keeps the operators from documents on which they would raise.
+            var stored = $"coalesce({env}, '{{}}')";
+            var merged = $"({stored} || $2) - $3";
+            ExactUpdate =
                 $"""
                 UPDATE {table}
                 SET {env} = {merged}{touch}
-                WHERE {key} = $1{(hasOwner ? $" AND {owner} = $6" : "")}
-                  AND ({status}::text = ANY ($4)) IS NOT TRUE
+                WHERE {mayWrite}
                   AND CASE WHEN jsonb_typeof({stored}) = 'object'
                     THEN (NOT {stored} @> $2 OR {env} ?| $3)
                       AND (octet_length(({merged})::text) <= $5
                         OR {CompactBytes(merged)}
                           <= greatest($5, {CompactBytes(stored)} - 1))
                     ELSE false END
-                RETURNING {env}
+                RETURNING {env}::text
                 """.ReplaceLineEndings("\n");
         }
 
         public string LockedRead { get; }
 
-        public string GuardedUpdate { get; }
+        public string QuickUpdate { get; }
+
+        public string ExactUpdate { get; }
 
         // Drops the spaces that lie outside strings.
         private static string CompactBytes(string document) =>

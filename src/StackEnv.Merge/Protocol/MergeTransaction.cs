@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Npgsql;
 
 namespace StackEnv.Merge.Protocol;
@@ -7,8 +8,10 @@ namespace StackEnv.Merge.Protocol;
 /// <param name="batch">Everything up to COMMIT, or up to where the journals have their say.</param>
 /// <param name="lockedRead">The statement that waits for the row.</param>
 /// <param name="guardedUpdate">The statement that writes.</param>
+/// <param name="guards">What the UPDATE makes its writing depend on.</param>
 /// <param name="commit">The last statement; <see langword="null"/> where it goes with the journals.</param>
-internal sealed class MergeTransaction(NpgsqlBatch batch, NpgsqlBatchCommand lockedRead, NpgsqlBatchCommand guardedUpdate, NpgsqlBatchCommand? commit)
+internal sealed class MergeTransaction(
+    NpgsqlBatch batch, NpgsqlBatchCommand lockedRead, NpgsqlBatchCommand guardedUpdate, Guards guards, NpgsqlBatchCommand? commit) : IDisposable
 {
     private NpgsqlBatch _sent = batch;
     private NpgsqlBatchCommand? _commit = commit;
@@ -17,7 +20,9 @@ internal sealed class MergeTransaction(NpgsqlBatch batch, NpgsqlBatchCommand loc
     public LockedRow? Locked { get; private set; }
 
     /// <summary>The document as the UPDATE left it.</summary>
-    public byte[]? Written { get; private set; }
+    public RentedJson? Written { get; private set; }
+
+    public Guards Guards => guards;
 
     /// <summary>How many rows the UPDATE wrote.</summary>
     public ulong RowsWritten => guardedUpdate.Rows;
@@ -40,41 +45,40 @@ internal sealed class MergeTransaction(NpgsqlBatch batch, NpgsqlBatchCommand loc
     private JournalEntries? Journal { get; set; }
 
     /// <summary>Sends everything in one flush and reads every answer: a reader that is not drained would hide a late error.</summary>
-    public async Task RunAsync(CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask RunAsync(CancellationToken cancellationToken)
     {
         var reader = await _sent.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
-#pragma warning disable CA1849 // The driver has the whole row in memory: reading a column does not block.
             if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             {
-                Locked = new(
-                    Status: reader.IsDBNull(0) ? null : reader.GetString(0),
-                    Document: reader.IsDBNull(1) ? null : reader.GetFieldValue<byte[]>(1));
+                Locked = LockedRow.Read(reader);
             }
 
             await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
             if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             {
-                Written = reader.IsDBNull(0) ? null : reader.GetFieldValue<byte[]>(0);
+                Written = RentedJson.Read(reader, 0);
             }
-#pragma warning restore CA1849
 
             await DrainAsync(reader, cancellationToken).ConfigureAwait(false);
         }
     }
 
     /// <summary>Sends what the journals have to say, and COMMIT behind it, in a second flush. The row stays locked for no longer than the limit.</summary>
-    public async Task CommitAsync(NpgsqlBatch second, JournalEntries journal, TimeSpan limit, CancellationToken cancellationToken)
+    public async Task CommitAsync(JournalEntries journal, TimeSpan limit, CancellationToken cancellationToken)
     {
-        _sent = second;
-        _commit = second.BatchCommands[^1];
+        var connection = _sent.Connection!;
+        await _sent.DisposeAsync().ConfigureAwait(false);
+        _sent = MergeStatements.CreateCommit(connection, journal);
+        _commit = _sent.BatchCommands[^1];
         Journal = journal;
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limited.CancelAfter(limit);
         try
         {
-            var reader = await second.ExecuteReaderAsync(limited.Token).ConfigureAwait(false);
+            var reader = await _sent.ExecuteReaderAsync(limited.Token).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
                 await DrainAsync(reader, limited.Token).ConfigureAwait(false);
@@ -88,7 +92,15 @@ internal sealed class MergeTransaction(NpgsqlBatch batch, NpgsqlBatchCommand loc
         }
     }
 
-    private static async Task DrainAsync(NpgsqlDataReader reader, CancellationToken cancellationToken)
+    public void Dispose()
+    {
+        _sent.Dispose();
+        Locked?.Dispose();
+        Written?.Dispose();
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private static async ValueTask DrainAsync(NpgsqlDataReader reader, CancellationToken cancellationToken)
     {
         while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false))
         {

@@ -15,7 +15,7 @@ internal sealed class StoredEnv : IDisposable
 
     public bool IsObject => _document.RootElement.ValueKind == JsonValueKind.Object;
 
-    public static StoredEnv Parse(byte[]? utf8Json) => new(JsonDocument.Parse(utf8Json ?? EmptySet, AnyDepth));
+    public static StoredEnv Parse(RentedJson? json) => new(JsonDocument.Parse(json?.Utf8 ?? EmptySet, AnyDepth));
 
     public void Dispose() => _document.Dispose();
 
@@ -40,18 +40,18 @@ internal sealed class StoredEnv : IDisposable
             var bytes = CompactJson.PropertyBytes(property);
             before += bytes;
             properties++;
-            if (!changes.TryGet(property.Name, out var value))
+            if (changes.Sets.TryGetValue(property.Name, out var value))
             {
-                after += bytes;
-                kept++;
+                asSet += IsString(property) && property.Value.ValueEquals(value) ? 1 : 0;
             }
-            else if (value is null)
+            else if (changes.Delete(property.Name))
             {
                 deleted++;
             }
-            else if (IsString(property) && property.Value.ValueEquals(value))
+            else
             {
-                asSet++;
+                after += bytes;
+                kept++;
             }
         }
 
@@ -62,9 +62,9 @@ internal sealed class StoredEnv : IDisposable
 
         return new(
             KeysDeleted: deleted,
-            Changes: deleted > 0 || asSet < changes.SetCount,
+            Changes: deleted > 0 || asSet < changes.Sets.Count,
             BytesBefore: CompactJson.ObjectBytes(before, properties),
-            BytesAfter: CompactJson.ObjectBytes(after, kept + changes.SetCount));
+            BytesAfter: CompactJson.ObjectBytes(after, kept + changes.Sets.Count));
     }
 
     private static bool IsString(JsonProperty property) => property.Value.ValueKind == JsonValueKind.String;
