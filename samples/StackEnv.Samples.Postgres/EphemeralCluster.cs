@@ -22,6 +22,7 @@ internal sealed class EphemeralCluster : IAsyncDisposable
     {
         _supervisor = supervisor;
         _lastWords = lastWords;
+        Folder = folder;
         ConnectionString = new NpgsqlConnectionStringBuilder
         {
             // All four are given, because Npgsql would take what is missing from PGPORT, PGUSER and the like.
@@ -32,13 +33,19 @@ internal sealed class EphemeralCluster : IAsyncDisposable
         }.ConnectionString;
     }
 
+    /// <summary>Its private folder: the server's data is in <c>data</c>.</summary>
+    public string Folder { get; }
+
     public string ConnectionString { get; }
 
     /// <summary>Starts a cluster and waits until it answers.</summary>
+    /// <param name="binaries">What it runs.</param>
+    /// <param name="primaryFolder">The folder of a cluster of the same binaries that is down for the moment, to become its streaming standby; null for a new cluster.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="InvalidOperationException">It does not start; the message ends with what the server said.</exception>
-    public static async Task<EphemeralCluster> StartAsync(ServerBinaries binaries, CancellationToken cancellationToken)
+    public static async Task<EphemeralCluster> StartAsync(ServerBinaries binaries, string? primaryFolder = null, CancellationToken cancellationToken = default)
     {
-        var supervisor = StartSupervisor(binaries);
+        var supervisor = StartSupervisor(binaries, primaryFolder);
         var folder = await supervisor.StandardOutput.ReadLineAsync(CancellationToken.None) ?? "";
         var cluster = new EphemeralCluster(supervisor, supervisor.StandardOutput.ReadToEndAsync(CancellationToken.None), folder);
         try
@@ -50,6 +57,33 @@ internal sealed class EphemeralCluster : IAsyncDisposable
         {
             await cluster.DisposeAsync();
             throw;
+        }
+    }
+
+    /// <summary>Waits until the server answers.</summary>
+    /// <exception cref="InvalidOperationException">It does not; the message ends with what the server said.</exception>
+    public async Task WaitUntilReadyAsync(CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            if (_lastWords.IsCompleted)
+                throw new InvalidOperationException($"PostgreSQL did not start. It said:{Environment.NewLine}{await _lastWords}");
+
+            try
+            {
+                // Not pooled: this connection is nobody's after this.
+                await using var connection = new NpgsqlConnection(ConnectionString + ";Pooling=false");
+                await connection.OpenAsync(cancellationToken);
+                return;
+            }
+            catch (NpgsqlException exception)
+            {
+                if (Stopwatch.GetElapsedTime(started) > StartLimit)
+                    throw new InvalidOperationException($"PostgreSQL was started but does not answer: {exception.Message}", exception);
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken);
         }
     }
 
@@ -69,12 +103,13 @@ internal sealed class EphemeralCluster : IAsyncDisposable
         _supervisor.Dispose();
     }
 
-    private static Process StartSupervisor(ServerBinaries binaries)
+    private static Process StartSupervisor(ServerBinaries binaries, string? primaryFolder)
     {
         using var script = new StreamReader(typeof(EphemeralCluster).Assembly.GetManifestResourceStream("supervisor.sh")!);
         string[] command =
         [
-            .. OwnSession(), .. ServerUser(), "sh", "-c", script.ReadToEnd(), "stackenv-postgres", binaries.Folder, .. FoldersToTry(),
+            .. OwnSession(), .. ServerUser(), "sh", "-c", script.ReadToEnd(), "stackenv-postgres", binaries.Folder, primaryFolder ?? "",
+            .. FoldersToTry(),
         ];
 
         return Process.Start(new ProcessStartInfo(command[0], command[1..])
@@ -116,30 +151,5 @@ internal sealed class EphemeralCluster : IAsyncDisposable
             .Concat([Path.GetTempPath().TrimEnd('/'), "/tmp"])
             .Where(folder => folder.Length + "/stackenv-postgres.XXXXXX/.s.PGSQL.5432".Length <= LongestSocketPath)
             .Distinct(StringComparer.Ordinal);
-    }
-
-    private async Task WaitUntilReadyAsync(CancellationToken cancellationToken)
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            if (_lastWords.IsCompleted)
-                throw new InvalidOperationException($"PostgreSQL did not start. It said:{Environment.NewLine}{await _lastWords}");
-
-            try
-            {
-                // Not pooled: this connection is nobody's after this.
-                await using var connection = new NpgsqlConnection(ConnectionString + ";Pooling=false");
-                await connection.OpenAsync(cancellationToken);
-                return;
-            }
-            catch (NpgsqlException exception)
-            {
-                if (Stopwatch.GetElapsedTime(started) > StartLimit)
-                    throw new InvalidOperationException($"PostgreSQL was started but does not answer: {exception.Message}", exception);
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken);
-        }
     }
 }

@@ -18,9 +18,18 @@ internal static class Installation
     public static string Advice(Exception? dockerFailure = null)
     {
         var docker = dockerFailure is null ? "no Docker engine answers" : "the Docker engine could not start one";
-        var command = PackageManagers.FirstOrDefault(manager => File.Exists(manager.Tool)).Command;
-        var remedy = command is null ? "Start Docker" : $"Install it with `{command}`, start Docker";
+        var remedy = InstallCommand() is { } command ? $"Install it with `{command}`, start Docker" : "Start Docker";
         return $"No PostgreSQL was found: {PostgresServer.EnvironmentVariable} is not set, {docker}, and no server binaries are installed. " +
             $"{remedy}, or set {PostgresServer.EnvironmentVariable} to a connection string.";
     }
+
+    /// <summary>The same for what only server binaries can do: to be stopped and started.</summary>
+    public static string AdviceOnServerBinaries()
+    {
+        var remedy = InstallCommand() is { } command ? $"Install them with `{command}`, or set" : "Set";
+        return "No PostgreSQL server binaries were found, and here a server is stopped and started, for which one in Docker or elsewhere will not do. " +
+            $"{remedy} {ServerBinaries.EnvironmentVariable} to the folder that holds initdb and postgres.";
+    }
+
+    private static string? InstallCommand() => PackageManagers.FirstOrDefault(manager => File.Exists(manager.Tool)).Command;
 }

@@ -6,8 +6,8 @@ using Testcontainers.PostgreSql;
 namespace StackEnv.Samples.Postgres;
 
 /// <summary>
-/// A PostgreSQL for samples and tests: the one that <c>STACKENV_POSTGRES</c> names, else one in Docker, else an ephemeral cluster of the
-/// installed server binaries. Where there is none of them the caller is told how to get one; nothing is ever skipped.
+/// A PostgreSQL for samples and tests: the one that <c>STACKENV_POSTGRES</c> names, else an ephemeral cluster of the server binaries that
+/// <c>STACKENV_POSTGRES_BIN</c> names, else one in Docker, else an ephemeral cluster of the installed server binaries. Where there is none of them the caller is told how to get one; nothing is ever skipped.
 /// </summary>
 public sealed class PostgresServer : IAsyncDisposable
 {
@@ -38,6 +38,9 @@ public sealed class PostgresServer : IAsyncDisposable
         if (Environment.GetEnvironmentVariable(EnvironmentVariable) is { Length: > 0 } configured)
             return await UseConfiguredAsync(configured, cancellationToken);
 
+        if (await ServerBinaries.FindConfiguredAsync(cancellationToken) is { } chosen)
+            return await RunAsync(chosen, cancellationToken);
+
         var (container, dockerFailure) = await TryDockerAsync(cancellationToken);
         if (container is not null)
             return new PostgresServer(container.GetConnectionString(), $"Docker, image {DockerImage}", container);
@@ -45,8 +48,7 @@ public sealed class PostgresServer : IAsyncDisposable
         if (await ServerBinaries.FindNewestAsync(cancellationToken) is not { } binaries)
             throw new InvalidOperationException(Installation.Advice(dockerFailure), dockerFailure);
 
-        var cluster = await EphemeralCluster.StartAsync(binaries, cancellationToken);
-        return new PostgresServer(cluster.ConnectionString, $"an ephemeral cluster of {binaries.Folder} ({binaries.Version})", cluster);
+        return await RunAsync(binaries, cancellationToken);
     }
 
     /// <summary>Stops the server and removes what it left, if this instance started it.</summary>
@@ -67,6 +69,12 @@ public sealed class PostgresServer : IAsyncDisposable
                 "Set it to an Npgsql connection string (Host=…;Username=…;Password=…;Database=…), or unset it.",
                 exception);
         }
+    }
+
+    private static async Task<PostgresServer> RunAsync(ServerBinaries binaries, CancellationToken cancellationToken)
+    {
+        var cluster = await EphemeralCluster.StartAsync(binaries, cancellationToken: cancellationToken);
+        return new PostgresServer(cluster.ConnectionString, $"an ephemeral cluster of {binaries.Folder} ({binaries.Version})", cluster);
     }
 
     private static async Task<(PostgreSqlContainer? Container, Exception? Failure)> TryDockerAsync(CancellationToken cancellationToken)

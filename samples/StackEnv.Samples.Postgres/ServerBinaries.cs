@@ -7,6 +7,9 @@ namespace StackEnv.Samples.Postgres;
 /// <summary>The <c>initdb</c> and <c>postgres</c> of one installation.</summary>
 internal sealed partial record ServerBinaries(string Folder, Version Version)
 {
+    /// <summary>The environment variable that may hold the folder of the binaries to use, rather than those in Docker or the newest.</summary>
+    public const string EnvironmentVariable = "STACKENV_POSTGRES_BIN";
+
     // Each pattern is a folder whose last-but-one part may be a wildcard: where package managers put server binaries.
     private static readonly (string Parent, string Pattern)[] KnownPlaces =
     [
@@ -19,6 +22,20 @@ internal sealed partial record ServerBinaries(string Folder, Version Version)
         ("/home/linuxbrew/.linuxbrew/opt", "postgresql*"),
         ("/Applications/Postgres.app/Contents/Versions", "*"),
     ];
+
+    /// <summary>The installation that the environment names, or null where it names none.</summary>
+    /// <exception cref="InvalidOperationException">There are no server binaries where it says.</exception>
+    public static async Task<ServerBinaries?> FindConfiguredAsync(CancellationToken cancellationToken)
+    {
+        if (Environment.GetEnvironmentVariable(EnvironmentVariable) is not { Length: > 0 } folder)
+            return null;
+
+        if (File.Exists(Path.Combine(folder, "initdb")) && await VersionOfAsync(folder, cancellationToken) is { } version)
+            return new ServerBinaries(Path.GetFullPath(folder), version);
+
+        throw new InvalidOperationException(
+            $"{EnvironmentVariable} is set, but no initdb and postgres of PostgreSQL can be run from {folder}. Set it to the folder that holds them, or unset it.");
+    }
 
     /// <summary>The newest installation on this machine, or null.</summary>
     public static async Task<ServerBinaries?> FindNewestAsync(CancellationToken cancellationToken)

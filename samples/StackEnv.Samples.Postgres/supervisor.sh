@@ -1,12 +1,19 @@
 # Owns one throw-away PostgreSQL. It makes the server's folder, runs the server in it, and takes both away when its standard input
 # ends: the other end of that pipe is held by the .NET process, so it ends however that process does, SIGKILL included.
 #
-#   sh -c "$this" name BIN FOLDER...     BIN: where initdb and postgres are. FOLDER: where to make the server's own folder, best first.
+#   sh -c "$this" name BIN PRIMARY FOLDER...
+#       BIN: where initdb and postgres are.
+#       PRIMARY: empty, or the folder of a server that is down for the moment: this one becomes its streaming standby.
+#       FOLDER: where to make the server's own folder, best first.
 #
 # Standard output: the server's folder, then nothing while all is well, then the end of the log if the server could not be run.
+#
+# Whoever wants the server down for a while makes the file `hold` in its folder and stops it. When it has ended the file is called
+# `held`, and when that is removed the server runs again.
 
 bin=$1
-shift
+primary=$2
+shift 2
 umask 077
 exec 3<&0 </dev/null 2>&1
 
@@ -39,6 +46,23 @@ run() {
     return "$status"
 }
 
+make_data() {
+    if [ -z "$primary" ]; then
+        run "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync --wal-segsize=1
+    else
+        run cp -R "$primary/data" "$folder/data" &&
+            run touch "$folder/data/standby.signal" &&
+            printf '%s\n' "primary_conninfo = 'host=$primary port=5432 user=postgres'" "wal_retrieve_retry_interval = '100ms'" \
+                >>"$folder/data/postgresql.auto.conf"
+    fi
+}
+
+# Settings: the server listens on a socket in its folder and nowhere else, keeps its shared memory there too, and never syncs.
+serve() {
+    run "$bin/postgres" -D "$folder/data" -p 5432 -c listen_addresses= -c "unix_socket_directories=$folder" \
+        -c dynamic_shared_memory_type=mmap -c max_connections=300 -c max_wal_size=128MB -c fsync=off -c full_page_writes=off
+}
+
 for parent; do
     folder=$(mktemp -d "$parent/stackenv-postgres.XXXXXX" 2>/dev/null) && break
 done
@@ -46,10 +70,12 @@ done
 if [ -n "$folder" ]; then
     echo "$folder"
 
-    # Settings: the server listens on a socket in its folder and nowhere else, keeps its shared memory there too, and never syncs.
-    run "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync --wal-segsize=1 &&
-        run "$bin/postgres" -D "$folder/data" -p 5432 -c listen_addresses= -c "unix_socket_directories=$folder" \
-            -c dynamic_shared_memory_type=mmap -c max_connections=300 -c max_wal_size=128MB -c fsync=off -c full_page_writes=off
+    make_data && serve
+    while [ -e "$folder/hold" ]; do
+        mv "$folder/hold" "$folder/held"
+        while [ -z "$stopping" ] && [ -e "$folder/held" ]; do sleep 0.01; done
+        serve
+    done
 
     [ -n "$stopping" ] || tail -n 20 "$folder/log"
     rm -rf -- "$folder"

@@ -1,1 +1,3 @@
+global using StackEnv.Merge.Testing;
+global using Xunit;
 global using Xunit.Abstractions;

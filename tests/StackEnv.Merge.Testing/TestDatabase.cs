@@ -29,11 +29,13 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <summary>A merger with the default options.</summary>
     public StackEnvMerger Merger { get; }
 
-    public static async Task<TestDatabase> CreateAsync()
+    public static async Task<TestDatabase> CreateAsync() => await CreateAsync((await Server.Value).ConnectionString);
+
+    /// <summary>The same on another server.</summary>
+    public static async Task<TestDatabase> CreateAsync(string serverConnectionString)
     {
-        var server = await Server.Value;
         var schema = $"t_{Guid.NewGuid():N}";
-        var connectionString = new NpgsqlConnectionStringBuilder(server.ConnectionString)
+        var connectionString = new NpgsqlConnectionStringBuilder(serverConnectionString)
         {
             SearchPath = schema,
             ApplicationName = schema,

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using System.Globalization;
+using Npgsql;
+using StackEnv.Samples.Postgres;
+
+namespace StackEnv.Merge.Testing;
+
+/// <summary>
+/// A PostgreSQL of the test's own, of installed server binaries, that can be stopped, started again with the same data behind the same
+/// socket, and given a streaming standby. It vanishes with this process, however that ends.
+/// </summary>
+public sealed class RestartableCluster : IAsyncDisposable
+{
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(60);
+
+    private readonly ServerBinaries _binaries;
+    private readonly EphemeralCluster _cluster;
+
+    private RestartableCluster(ServerBinaries binaries, EphemeralCluster cluster)
+    {
+        _binaries = binaries;
+        _cluster = cluster;
+    }
+
+    /// <summary>Opens the database <c>postgres</c> as a superuser. The same as long as the cluster lives.</summary>
+    public string ConnectionString => _cluster.ConnectionString;
+
+    /// <exception cref="InvalidOperationException">There are no server binaries; the message says how to get them.</exception>
+    public static async Task<RestartableCluster> StartAsync()
+    {
+        var binaries = await ServerBinaries.FindConfiguredAsync(CancellationToken.None) ?? await ServerBinaries.FindNewestAsync(CancellationToken.None)
+            ?? throw new InvalidOperationException(Installation.AdviceOnServerBinaries());
+        return new(binaries, await EphemeralCluster.StartAsync(binaries));
+    }
+
+    /// <summary>
+    /// Starts a cluster that streams from this one and answers queries. <c>SELECT pg_promote()</c> makes it a primary. This cluster is
+    /// stopped for the copy and started again, so every connection to it is lost.
+    /// </summary>
+    public async Task<RestartableCluster> StartStandbyAsync()
+    {
+        // A standby that was down for a while still finds here what it has missed.
+        await ExecuteAsync("ALTER SYSTEM SET wal_keep_size = '128MB'");
+        await StopAsync(ShutdownMode.Fast);
+        try
+        {
+            return new(_binaries, await EphemeralCluster.StartAsync(_binaries, _cluster.Folder));
+        }
+        finally
+        {
+            await StartAgainAsync();
+        }
+    }
+
+    /// <summary>Stops the server and returns when it is gone.</summary>
+    public async Task StopAsync(ShutdownMode mode)
+    {
+        await File.WriteAllBytesAsync(InFolder("hold"), []);
+        await SignalAsync(mode == ShutdownMode.Fast ? "INT" : "QUIT", PostmasterId());
+        var stopping = Stopwatch.GetTimestamp();
+        while (!File.Exists(InFolder("held")))
+        {
+            Assert.True(Stopwatch.GetElapsedTime(stopping) < StopLimit, "The server did not stop.");
+            await Task.Delay(TimeSpan.FromMilliseconds(5));
+        }
+    }
+
+    /// <summary>Starts a server that was stopped, and returns when it answers.</summary>
+    public async Task StartAgainAsync()
+    {
+        File.Delete(InFolder("held"));
+        await WaitUntilReadyAsync();
+    }
+
+    /// <summary>Ends one server process without a chance to say or do anything. The server then ends all others and recovers by itself.</summary>
+    /// <param name="processId">What <c>pg_backend_pid()</c> says in the session.</param>
+    public static Task KillBackendAsync(int processId) => SignalAsync("KILL", processId);
+
+    /// <summary>Waits until the server answers.</summary>
+    public Task WaitUntilReadyAsync() => _cluster.WaitUntilReadyAsync(CancellationToken.None);
+
+    /// <summary>Runs a statement on a connection of its own, which is closed again.</summary>
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection($"{ConnectionString};Pooling=false");
+        await connection.OpenAsync();
+#pragma warning disable CA2100 // The SQL is the tests' own.
+        await using var command = new NpgsqlCommand(sql, connection);
+#pragma warning restore CA2100
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public ValueTask DisposeAsync() => _cluster.DisposeAsync();
+
+    private static async Task SignalAsync(string signal, int processId)
+    {
+        using var kill = Process.Start("sh", ["-c", "kill -s \"$0\" \"$1\"", signal, processId.ToString(CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
+        Assert.True(kill.ExitCode == 0, $"Process {processId} could not be sent {signal}.");
+    }
+
+    private int PostmasterId() => int.Parse(File.ReadLines(InFolder(Path.Combine("data", "postmaster.pid"))).First(), CultureInfo.InvariantCulture);
+
+    private string InFolder(string path) => Path.Combine(_cluster.Folder, path);
+}
