@@ -56,7 +56,7 @@ public sealed class RestartableCluster : IAsyncDisposable
     public async Task StopAsync(ShutdownMode mode)
     {
         await File.WriteAllBytesAsync(InFolder("hold"), []);
-        await SignalAsync(mode == ShutdownMode.Fast ? "INT" : "QUIT", PostmasterId());
+        await ShellAsync($"kill -s {(mode == ShutdownMode.Fast ? "INT" : "QUIT")} \"$0\"", PostmasterId());
         var stopping = Stopwatch.GetTimestamp();
         while (!File.Exists(InFolder("held")))
         {
@@ -73,8 +73,15 @@ public sealed class RestartableCluster : IAsyncDisposable
     }
 
     /// <summary>Ends one server process without a chance to say or do anything. The server then ends all others and recovers by itself.</summary>
+    /// <remarks>When this returns the server has noticed; <see cref="WaitUntilReadyAsync"/> waits for its recovery.</remarks>
     /// <param name="processId">What <c>pg_backend_pid()</c> says in the session.</param>
-    public static Task KillBackendAsync(int processId) => SignalAsync("KILL", processId);
+    public static Task KillBackendAsync(int processId) => ShellAsync("kill -s KILL \"$0\" && while kill -s 0 \"$0\" 2>/dev/null; do sleep 0.01; done", processId);
+
+    /// <summary>Lets one server process do nothing at all until <see cref="ThawBackendAsync"/>: its connection stays open, and nobody answers.</summary>
+    public static Task FreezeBackendAsync(int processId) => ShellAsync("kill -s STOP \"$0\"", processId);
+
+    /// <summary>Lets a frozen server process go on.</summary>
+    public static Task ThawBackendAsync(int processId) => ShellAsync("kill -s CONT \"$0\"", processId);
 
     /// <summary>Waits until the server answers.</summary>
     public Task WaitUntilReadyAsync() => _cluster.WaitUntilReadyAsync(CancellationToken.None);
@@ -92,11 +99,11 @@ public sealed class RestartableCluster : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _cluster.DisposeAsync();
 
-    private static async Task SignalAsync(string signal, int processId)
+    private static async Task ShellAsync(string script, int processId)
     {
-        using var kill = Process.Start("sh", ["-c", "kill -s \"$0\" \"$1\"", signal, processId.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync();
-        Assert.True(kill.ExitCode == 0, $"Process {processId} could not be sent {signal}.");
+        using var shell = Process.Start("sh", ["-c", script, processId.ToString(CultureInfo.InvariantCulture)]);
+        await shell.WaitForExitAsync();
+        Assert.True(shell.ExitCode == 0, $"`{script}` failed for process {processId}.");
     }
 
     private int PostmasterId() => int.Parse(File.ReadLines(InFolder(Path.Combine("data", "postmaster.pid"))).First(), CultureInfo.InvariantCulture);

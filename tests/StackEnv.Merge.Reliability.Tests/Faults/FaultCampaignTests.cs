@@ -1,0 +1,58 @@
+using System.Threading.Channels;
+using System.Diagnostics;
+using Xunit.Sdk;
+
+namespace StackEnv.Merge.Reliability.Tests.Faults;
+
+/// <summary>What callers are told when things go wrong in the middle of a merge, compared with what the database holds.</summary>
+public sealed class FaultCampaignTests(ITestOutputHelper output)
+{
+    private const int Lanes = 48;
+    private const int OwnServers = 3;
+
+    [Fact]
+    public async Task Whatever_goes_wrong_the_caller_is_told_the_truth_and_the_next_merge_succeeds()
+    {
+        // The driver asks the server to cancel on a thread that it blocks.
+        ThreadPool.SetMinThreads(4 * Lanes, 4 * Lanes);
+        var campaign = Campaign.Start(output, "faults", shortForm: 1_000, fullForm: 20_500);
+        var marker = $"s3cr3t-{Guid.NewGuid():N}";
+        using var watch = new LeakWatch(marker, "StackEnv.Merge", "Npgsql");
+        await using var shared = await FaultServer.ShareAsync(watch);
+        var own = await Task.WhenAll(Enumerable.Range(0, OwnServers).Select(_ => FaultServer.StartAsync(watch)));
+        var free = Channel.CreateUnbounded<FaultServer>();
+        Array.ForEach(own, server => free.Writer.TryWrite(server));
+        var messages = await MessageCounts.MeasureAsync(shared, marker);
+        var tally = new FaultTally();
+        var startedAt = Stopwatch.GetTimestamp();
+
+        await Parallel.ForEachAsync(campaign.Numbers, new ParallelOptions { MaxDegreeOfParallelism = Lanes }, async (run, cancellationToken) =>
+        {
+            var plan = new FaultPlan(campaign.RandomOf(run), marker, messages);
+            var server = plan.Kind.NeedsOwnServer() ? await free.Reader.ReadAsync(cancellationToken) : shared;
+            try
+            {
+                var lane = await server.RentAsync(plan.Settings);
+                tally.Add(await new FaultRun(server, lane, plan, marker, watch).RunAsync());
+                server.GiveBack(lane);
+            }
+            catch (Exception failure)
+            {
+                throw new XunitException($"{failure.Message} Run {run}, after {tally.Faults} faults: {plan}. {campaign.Replay(run)}", failure);
+            }
+            finally
+            {
+                if (server != shared)
+                {
+                    await free.Writer.WriteAsync(server, CancellationToken.None);
+                }
+            }
+        });
+
+        var elapsed = Stopwatch.GetElapsedTime(startedAt);
+        campaign.Report($"{tally.Faults} faults in {elapsed.TotalSeconds:F0} s, {watch.Seen.Values.Sum()} texts read for the planted secret, {watch.Leaks.Count} with it");
+        campaign.ReportTable(FaultTally.Columns, tally.Rows());
+        Assert.Empty(watch.Leaks);
+        await Task.WhenAll(own.Select(static server => server.DisposeAsync().AsTask()));
+    }
+}

@@ -1,0 +1,222 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace StackEnv.Merge.Reliability.Tests.Faults;
+
+/// <summary>Carries out one <see cref="FaultPlan"/> and compares what the caller is told with what the database holds.</summary>
+internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan plan, string marker, LeakWatch watch)
+{
+    // Far beyond the longest that any merge may take.
+    private static readonly TimeSpan Hang = TimeSpan.FromSeconds(60);
+
+    private TestDatabase Database => server.Database;
+
+    public async Task<FaultReport> RunAsync()
+    {
+        await lane.PrepareAsync(plan.EarlierMerges, marker);
+        var stack = await Database.InsertAsync(JsonSerializer.Serialize(plan.Merge.Before));
+        var holder = plan.Kind == FaultKind.LockedRow ? await Database.LockAsync(stack) : null;
+        lane.Proxy.DropsCancelRequests = plan.DropsCancelRequests;
+        lane.Proxy.Arm(plan.Wire);
+
+        using var caller = new CancellationTokenSource();
+        var merging = MergeAsync(stack, caller.Token);
+        var struckProcess = await StrikeAsync(merging, caller);
+        var hasStruck = holder is not null || lane.Proxy.HasStruck;
+        var told = await merging.WaitAsync(Hang);
+        await MendAsync(holder, struckProcess);
+
+        var deadConnectionsMet = await MergeNextAsync(mayMeetDeadConnection: told == Told.Committed && plan.Kind.EndsSessionOnServer());
+        await QuiesceAsync();
+        var wasCommitted = await ReadTruthAsync(stack);
+        Assert.True(
+            told == Told.Unknown || wasCommitted == (told == Told.Committed),
+            $"The caller was told {told}, and the merge was {(wasCommitted ? "" : "not ")}committed.");
+        if (told == Told.Unknown && plan.Kind != FaultKind.TimeLimit)
+        {
+            await RepeatAsync(stack, wasCommitted);
+        }
+
+        return new(plan.Kind, hasStruck, told, wasCommitted, deadConnectionsMet);
+    }
+
+    private async Task<Told> MergeAsync(Guid stack, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var result = await lane.Merger.MergeAsync(stack, plan.Merge.Changes, cancellationToken);
+            Assert.Equal(plan.Merge.After, result.Env);
+            Assert.Equal(
+                (plan.Merge.KeysSet, plan.Merge.KeysDeleted, plan.Merge.After.Count, true), (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
+            return Told.Committed;
+        }
+        catch (MergeOutcomeUnknownException unknown)
+        {
+            watch.Read(unknown);
+            return Told.Unknown;
+        }
+        catch (Exception refused) when (refused is StackEnvStoreException or LockTimeoutException || (refused is OperationCanceledException && cancellationToken.IsCancellationRequested))
+        {
+            watch.Read(refused);
+            return Told.NotCommitted;
+        }
+    }
+
+    // Returns the server process that was struck, if it came to that.
+    private async Task<int> StrikeAsync(Task merging, CancellationTokenSource caller)
+    {
+        if (plan.Wire is null || await Task.WhenAny(lane.Proxy.Struck, merging) == merging)
+        {
+            return 0;
+        }
+
+        var process = await lane.Proxy.Struck;
+        if (plan.Kind is FaultKind.Close or FaultKind.Reset or FaultKind.HalfClose or FaultKind.TimeLimit)
+        {
+            return process;
+        }
+
+        await Task.Delay(plan.Pause, CancellationToken.None);
+        switch (plan.Kind)
+        {
+            case FaultKind.Silence or FaultKind.Blackhole:
+                await caller.CancelAsync();
+                return process;
+
+            case FaultKind.CancelledToken:
+                await caller.CancelAsync();
+                break;
+
+            case FaultKind.TerminatedSession:
+                await Database.ExecuteAsync("SELECT pg_terminate_backend($1)", process);
+                break;
+
+            case FaultKind.CancelledQuery:
+                await Database.ExecuteAsync("SELECT pg_cancel_backend($1)", process);
+                break;
+
+            case FaultKind.FrozenProcess:
+                await RestartableCluster.FreezeBackendAsync(process);
+                lane.Proxy.Release(deliver: true);
+                await Task.Delay(plan.Pause, CancellationToken.None);
+                await caller.CancelAsync();
+                break;
+
+            case FaultKind.KilledProcess:
+                await RestartableCluster.KillBackendAsync(process);
+                break;
+
+            case FaultKind.FastRestart:
+                await server.Cluster!.StopAsync(ShutdownMode.Fast);
+                break;
+
+            case FaultKind.ImmediateRestart:
+                await server.Cluster!.StopAsync(ShutdownMode.Immediate);
+                break;
+        }
+
+        lane.Proxy.Release(deliver: true);
+        return process;
+    }
+
+    private async Task MendAsync(RowLock? holder, int struckProcess)
+    {
+        lane.Proxy.Release(deliver: plan.Delivers || plan.Wire?.Action != WireAction.Blackhole);
+        if (holder is not null)
+        {
+            await holder.DisposeAsync();
+        }
+
+        if (struckProcess == 0)
+        {
+            return;
+        }
+
+        switch (plan.Kind)
+        {
+            case FaultKind.FrozenProcess:
+                await RestartableCluster.ThawBackendAsync(struckProcess);
+                break;
+
+            case FaultKind.KilledProcess:
+                await server.Cluster!.WaitUntilReadyAsync();
+                break;
+
+            case FaultKind.FastRestart or FaultKind.ImmediateRestart:
+                await server.Cluster!.StartAgainAsync();
+                break;
+        }
+
+        if (plan.Kind.StopsServer())
+        {
+            // The test's own connections are not what is put to the test.
+            Database.DataSource.Clear();
+        }
+    }
+
+    // The very next merge on the same data source succeeds. There is one exception, and it is the pool's: where the server ended the session
+    // after the merge had been answered, the connection went back to the pool in good faith, and the next merge gets it. That one merge fails,
+    // is told the truth, and is transient; the one after it succeeds.
+    private async Task<int> MergeNextAsync(bool mayMeetDeadConnection)
+    {
+        var deadConnectionsMet = 0;
+        while (true)
+        {
+            var value = $"{marker} {Guid.NewGuid()}";
+            Exception failure;
+            try
+            {
+                await lane.Merger.MergeAsync(lane.Stack, new Dictionary<string, string?> { ["NEXT"] = value }).WaitAsync(Hang);
+                var next = await Database.ScalarAsync<string?>("SELECT env_vars ->> 'NEXT' FROM stacks WHERE id = $1", lane.Stack);
+                Assert.Equal(value, next);
+                return deadConnectionsMet;
+            }
+            catch (StackEnvMergeException refused)
+            {
+                watch.Read(refused);
+                failure = refused;
+            }
+
+            Assert.True(
+                mayMeetDeadConnection && deadConnectionsMet == 0 && failure is StackEnvMergeException { IsTransient: true } and (StackEnvStoreException or MergeOutcomeUnknownException),
+                $"The next merge on the same data source failed: {failure.Message}");
+            deadConnectionsMet++;
+        }
+    }
+
+    // Only the session that served the next merge may be left, and that has answered all that it was asked before. Any other may still be
+    // carrying out what it has received.
+    private async Task QuiesceAsync()
+    {
+        var others = lane.Proxy.Processes.Where(process => process != lane.Proxy.BusyProcess).ToArray();
+        var startedAt = Stopwatch.GetTimestamp();
+        while (others.Length > 0 && await Database.ScalarAsync<long>(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY ($1) AND application_name = $2", others, Database.Schema) > 0)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(startedAt) < Hang, "A session of the merge is left on the server, and is not in the pool.");
+            await Task.Delay(1);
+        }
+    }
+
+    private async Task<bool> ReadTruthAsync(Guid stack)
+    {
+        var env = JsonSerializer.Deserialize<Dictionary<string, string>>((await Database.EnvAsync(stack))!)!;
+        var isAfter = Same(env, plan.Merge.After);
+        Assert.True(isAfter || Same(env, plan.Merge.Before), "The row holds neither what it held before nor what the merge makes of it.");
+        var audited = await Database.ScalarAsync<string>(
+            "SELECT concat_ws(' ', count(*), bool_and(env = (SELECT env_vars FROM stacks WHERE id = $1))) FROM audit WHERE stack = $1", stack);
+        var expected = isAfter && lane.Settings.HasJournal ? "1 t" : "0";
+        Assert.True(string.Equals(expected, audited, StringComparison.Ordinal), $"The merge was {(isAfter ? "" : "not ")}committed, and its audit rows are: {audited}.");
+        return isAfter;
+    }
+
+    private async Task RepeatAsync(Guid stack, bool wasCommitted)
+    {
+        var result = await lane.Merger.MergeAsync(stack, plan.Merge.Changes);
+        Assert.Equal(plan.Merge.After, result.Env);
+        Assert.NotEqual(wasCommitted, result.Changed);
+    }
+
+    private static bool Same(Dictionary<string, string> one, Dictionary<string, string> other) =>
+        one.Count == other.Count && one.All(entry => other.TryGetValue(entry.Key, out var value) && string.Equals(value, entry.Value, StringComparison.Ordinal));
+}

@@ -1,0 +1,54 @@
+namespace StackEnv.Merge.Reliability.Tests.Faults;
+
+/// <summary>The figures of the campaign, by what went wrong.</summary>
+internal sealed class FaultTally
+{
+    private readonly Lock _gate = new();
+    private readonly List<FaultReport> _reports = [];
+
+    /// <summary>How many merges were struck.</summary>
+    public int Faults
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _reports.Count(static report => report.HasStruck);
+            }
+        }
+    }
+
+    public static IReadOnlyList<string> Columns { get; } =
+        ["fault", "times", "told committed", "told not committed", "told unknown", "of these committed", "lies", "next merge failed", "dead pooled connection met first"];
+
+    /// <summary>A run that ended as it must: one that did not has failed the campaign.</summary>
+    public void Add(FaultReport report)
+    {
+        lock (_gate)
+        {
+            _reports.Add(report);
+        }
+    }
+
+    public IEnumerable<IReadOnlyList<object>> Rows()
+    {
+        lock (_gate)
+        {
+            var struck = _reports.Where(static report => report.HasStruck).ToArray();
+            return [.. Enum.GetValues<FaultKind>().Select(kind => Row(kind.ToString(), [.. struck.Where(report => report.Kind == kind)])), Row("all", struck)];
+        }
+    }
+
+    private static IReadOnlyList<object> Row(string name, FaultReport[] reports) =>
+    [
+        name,
+        reports.Length,
+        reports.Count(static report => report.Told == Told.Committed),
+        reports.Count(static report => report.Told == Told.NotCommitted),
+        reports.Count(static report => report.Told == Told.Unknown),
+        reports.Count(static report => report.Told == Told.Unknown && report.WasCommitted),
+        0,
+        0,
+        reports.Sum(static report => report.DeadConnectionsMet),
+    ];
+}
