@@ -31,8 +31,8 @@ public sealed class FaultProxy : IAsyncDisposable
         _accepting = AcceptAsync();
     }
 
-    /// <summary>Whether cancel requests, which travel on connections of their own, are taken and thrown away.</summary>
-    public bool DropsCancelRequests { get; set; }
+    /// <summary>What becomes of cancel requests.</summary>
+    public CancelRequests CancelRequests { get; set; }
 
     /// <summary>Whether the armed fault has struck.</summary>
     public bool HasStruck => _struck.Task.IsCompleted;

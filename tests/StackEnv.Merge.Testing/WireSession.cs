@@ -93,7 +93,17 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
     {
         var request = new byte[BinaryPrimitives.ReadInt32BigEndian(head)];
         head.CopyTo(request.AsSpan());
-        if (await ReadExactlyAsync(request.AsMemory(head.Length)) && !proxy.DropsCancelRequests)
+        if (!await ReadExactlyAsync(request.AsMemory(head.Length)))
+        {
+            return;
+        }
+
+        if (proxy.CancelRequests == CancelRequests.Hang)
+        {
+            // Until the client closes.
+            await ReadExactlyAsync(request);
+        }
+        else if (proxy.CancelRequests == CancelRequests.Pass)
         {
             await _server.SendAsync(request);
 

@@ -15,7 +15,7 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
     {
         // The driver asks the server to cancel on a thread that it blocks.
         ThreadPool.SetMinThreads(4 * Lanes, 4 * Lanes);
-        var campaign = Campaign.Start(output, "faults", shortForm: 1_000, fullForm: 20_500);
+        var campaign = Campaign.Start(output, "faults", shortForm: 1_050, fullForm: 21_000);
         var marker = $"s3cr3t-{Guid.NewGuid():N}";
         using var watch = new LeakWatch(marker, "StackEnv.Merge", "Npgsql");
         await using var shared = await FaultServer.ShareAsync(watch);

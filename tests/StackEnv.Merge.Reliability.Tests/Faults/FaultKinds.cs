@@ -52,4 +52,13 @@ internal static class FaultKinds
 
     /// <summary>Whether it may strike while the server is carrying out the write or the commit.</summary>
     public static bool MayStrikeWhileServerWorks(this FaultKind kind) => kind.StrikesProcess() || kind == FaultKind.CancelledToken;
+
+    /// <summary>Whether a caller may be told this. Unknown is always the truth, and no excuse where the connection is well.</summary>
+    public static bool MayBeTold(this FaultKind kind, Told told) => kind switch
+    {
+        FaultKind.Delay => told == Told.Committed,
+        FaultKind.LockedRow => told == Told.NotCommitted,
+        FaultKind.CancelledQuery => told != Told.Unknown,
+        _ => true,
+    };
 }

@@ -16,7 +16,7 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         await lane.PrepareAsync(plan.EarlierMerges, marker);
         var stack = await Database.InsertAsync(JsonSerializer.Serialize(plan.Merge.Before));
         var holder = plan.Kind == FaultKind.LockedRow ? await Database.LockAsync(stack) : null;
-        lane.Proxy.DropsCancelRequests = plan.DropsCancelRequests;
+        lane.Proxy.CancelRequests = plan.DropsCancelRequests ? CancelRequests.Drop : CancelRequests.Pass;
         lane.Proxy.Arm(plan.Wire);
 
         using var caller = new CancellationTokenSource();
@@ -24,6 +24,7 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         var struckProcess = await StrikeAsync(merging, caller);
         var hasStruck = holder is not null || lane.Proxy.HasStruck;
         var told = await merging.WaitAsync(Hang);
+        Assert.True(!hasStruck || plan.Kind.MayBeTold(told), $"The caller was told {told}, where more is known.");
         await MendAsync(holder, struckProcess);
 
         var deadConnectionsMet = await MergeNextAsync(mayMeetDeadConnection: told == Told.Committed && plan.Kind.EndsSessionOnServer());
