@@ -180,7 +180,7 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
 
             Assert.True(
                 mayMeetDeadConnection && deadConnectionsMet == 0 && failure is StackEnvMergeException { IsTransient: true } and (StackEnvStoreException or MergeOutcomeUnknownException),
-                $"The next merge on the same data source failed: {failure.Message}");
+                $"The next merge on the same data source failed: {failure.Message} {failure.InnerException}");
             deadConnectionsMet++;
         }
     }

@@ -13,7 +13,7 @@ internal sealed class RandomMerge
     /// <param name="stall">The key and the seconds of a stall of the server, if there is to be one.</param>
     public RandomMerge(Random random, string marker, (string Key, double Seconds)? stall)
     {
-        var length = random.Next(20) == 0 ? random.Next(1_000, 4_000) : random.Next(40);
+        var length = random.Next(20) == 0 ? random.Next(1_000, 3_000) : random.Next(40);
         for (var number = 0; number < Keys; number++)
         {
             if (random.Next(2) == 0)

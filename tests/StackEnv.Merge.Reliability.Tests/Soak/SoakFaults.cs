@@ -1,0 +1,88 @@
+namespace StackEnv.Merge.Reliability.Tests.Soak;
+
+/// <summary>Does one thing after the other to the hosts' connections, and now and then to the whole server.</summary>
+internal sealed class SoakFaults(RestartableCluster cluster, IReadOnlyList<SoakCaller> callers, SoakLedger ledger, SoakDatabase database)
+{
+    private const int ServerFaultEvery = 30;
+    private const int FirstServerFault = 5;
+    private const int MostMessagesAway = 500;
+    private const string AnySession = "SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY state, random() LIMIT 1";
+
+    private readonly SortedDictionary<string, int> _faults = new(StringComparer.Ordinal);
+
+    /// <summary>How many there were of each kind.</summary>
+    public IReadOnlyDictionary<string, int> Faults => _faults;
+
+    public async Task StrikeAsync(int number, Random random)
+    {
+        if (number % ServerFaultEvery == FirstServerFault)
+        {
+            await StrikeServerAsync(random);
+            return;
+        }
+
+        var caller = callers[random.Next(callers.Count)];
+        ledger.NoteHit(caller.Host);
+        switch (random.Next(10))
+        {
+            case 0:
+                Count("cancelled token");
+                await caller.CancelAsync();
+                break;
+
+            case 1:
+                Count("terminated session");
+                await database.ScalarAsync<bool>($"SELECT pg_terminate_backend(({AnySession}))", caller.Host.Name);
+                break;
+
+            case 2:
+                Count("cancelled query");
+                await database.ScalarAsync<bool>($"SELECT pg_cancel_backend(({AnySession}))", caller.Host.Name);
+                break;
+
+            default:
+                await StrikeWireAsync(caller.Host.Proxy, random);
+                break;
+        }
+    }
+
+    private async Task StrikeWireAsync(FaultProxy proxy, Random random)
+    {
+        WireAction[] actions = [WireAction.Hold, WireAction.Blackhole, WireAction.Silence, WireAction.HalfClose, WireAction.Close, WireAction.Reset];
+        var action = actions[random.Next(actions.Length)];
+        Count(action.ToString());
+        proxy.Arm(new(random.Next(2) == 0, random.Next(MostMessagesAway), random.Next(2) == 0 ? 0 : random.Next(1, int.MaxValue), action));
+        await Task.WhenAny(proxy.Struck, Task.Delay(TimeSpan.FromSeconds(1)));
+        await Task.Delay(TimeSpan.FromMilliseconds(random.Next(500)));
+        proxy.Release(deliver: random.Next(2) == 0);
+    }
+
+    private async Task StrikeServerAsync(Random random)
+    {
+        ledger.NoteOutage();
+        switch (random.Next(3))
+        {
+            case 0:
+                Count("killed process");
+                await RestartableCluster.KillBackendAsync(await database.ScalarAsync<int>(AnySession, callers[random.Next(callers.Count)].Host.Name));
+                await cluster.WaitUntilReadyAsync();
+                break;
+
+            case 1:
+                Count("fast restart");
+                await cluster.StopAsync(ShutdownMode.Fast);
+                await cluster.StartAgainAsync();
+                break;
+
+            default:
+                Count("immediate restart");
+                await cluster.StopAsync(ShutdownMode.Immediate);
+                await cluster.StartAgainAsync();
+                break;
+        }
+
+        ledger.NoteRecovery();
+    }
+
+    private void Count(string kind) => _faults[kind] = _faults.GetValueOrDefault(kind) + 1;
+}
