@@ -1,0 +1,103 @@
+using Npgsql;
+
+namespace StackEnv.Merge.Reliability.Tests.Neighbours;
+
+/// <summary>Prepared statements through PgBouncer in transaction mode: what README says that a version can do, and what it cannot.</summary>
+public sealed class PgBouncerPreparedTests : DatabaseTest
+{
+    // A session's names are lost on the next client, and taken on the next session.
+    private static readonly string[] NamesMixedUp = [PostgresErrorCodes.DuplicatePreparedStatement, PostgresErrorCodes.InvalidSqlStatementName];
+
+    public static TheoryData<string> Versions => PgBouncerProgram.Versions;
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task From_1_21_on_they_work_once_PgBouncer_is_told_how_many(string version)
+    {
+        var program = PgBouncerProgram.OfVersion(version);
+        await using var pooler = await PgBouncer.StartAsync(program, Database);
+        await using var dataSource = PreparingDataSource(pooler);
+        var id = await Database.InsertAsync();
+        var merger = Merger(dataSource);
+
+        var failures = await MergeAsync(merger, id);
+
+        if (!program.FollowsPreparedStatements)
+        {
+            Assert.NotEmpty(failures);
+            Assert.All(failures, static failure => Assert.Contains(failure, NamesMixedUp));
+            return;
+        }
+
+        Assert.Empty(failures);
+        await using var prepared = dataSource.CreateCommand("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'PGBOUNCER%'");
+        Assert.InRange((long)(await prepared.ExecuteScalarAsync())!, 7, 200);
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task Until_it_is_told_merges_fail_and_none_that_failed_was_committed(string version)
+    {
+        var program = PgBouncerProgram.OfVersion(version);
+        await using var pooler = await PgBouncer.StartAsync(program, Database, program.FollowsPreparedStatements ? "max_prepared_statements = 0" : "");
+        await using var dataSource = PreparingDataSource(pooler);
+
+        var failures = await MergeAsync(Merger(dataSource), await Database.InsertAsync());
+
+        Assert.NotEmpty(failures);
+        Assert.All(failures, static failure => Assert.Contains(failure, NamesMixedUp));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task Merges_that_fail_half_way_do_not_spoil_what_is_prepared(string version)
+    {
+        var program = PgBouncerProgram.OfVersion(version);
+        await using var pooler = await PgBouncer.StartAsync(program, Database);
+        await using var dataSource = program.FollowsPreparedStatements ? PreparingDataSource(pooler) : pooler.DataSource();
+        await Database.ExecuteAsync("ALTER TABLE stacks ADD CONSTRAINT no_b CHECK (NOT env_vars ? 'B')");
+        var held = await Database.InsertAsync();
+        var id = await Database.InsertAsync();
+        var merger = Merger(dataSource);
+        await using var holder = await Database.LockAsync(held);
+
+        for (var turn = 1; turn <= 8; turn++)
+        {
+            await Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync(held, Changes(("A", "1"))));
+            Assert.Equal(PostgresErrorCodes.CheckViolation, (await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("B", "1"))))).SqlState);
+            Assert.Equal(turn, (await merger.MergeAsync(id, Changes(($"K_{turn}", "v")))).TotalAfter);
+        }
+    }
+
+    private static NpgsqlDataSource PreparingDataSource(PgBouncer pooler) =>
+        pooler.DataSource(static settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (20, 2, 8));
+
+    private StackEnvMerger Merger(NpgsqlDataSource dataSource) => new(dataSource, new() { Schema = Database.Schema, LockTimeout = TimeSpan.FromMilliseconds(100) });
+
+    // The SQLSTATEs of the merges that failed. What failed was not committed, and what did not fail was.
+    private async Task<string?[]> MergeAsync(StackEnvMerger merger, Guid id)
+    {
+        const int Clients = 8;
+        const int MergesOfEach = 40;
+        var failures = await Task.WhenAll(Enumerable.Range(0, Clients).Select(async client =>
+        {
+            var refused = new List<string?>();
+            for (var merge = 0; merge < MergesOfEach; merge++)
+            {
+                try
+                {
+                    await merger.MergeAsync(id, Changes(($"K_{client}_{merge}", "v")));
+                }
+                catch (StackEnvStoreException failure)
+                {
+                    refused.Add(failure.SqlState);
+                }
+            }
+
+            return refused;
+        }));
+        string?[] all = [.. failures.SelectMany(static refused => refused)];
+        Assert.Equal((Clients * MergesOfEach) - all.Length, await Database.ScalarAsync<long>("SELECT count(*) FROM stacks, jsonb_object_keys(env_vars) WHERE id = $1", id));
+        return all;
+    }
+}
