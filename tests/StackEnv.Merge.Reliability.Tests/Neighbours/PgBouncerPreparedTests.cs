@@ -54,25 +54,66 @@ public sealed class PgBouncerPreparedTests : DatabaseTest
     {
         var program = PgBouncerProgram.OfVersion(version);
         await using var pooler = await PgBouncer.StartAsync(program, Database);
-        await using var dataSource = program.FollowsPreparedStatements ? PreparingDataSource(pooler) : pooler.DataSource();
-        await Database.ExecuteAsync("ALTER TABLE stacks ADD CONSTRAINT no_b CHECK (NOT env_vars ? 'B')");
-        var held = await Database.InsertAsync();
-        var id = await Database.InsertAsync();
+        await using var dataSource = OneConnection(pooler, program);
         var merger = Merger(dataSource);
-        await using var holder = await Database.LockAsync(held);
+        var (id, held, holder) = await StacksThatRefuseAsync();
+        await using var release = holder;
+        for (var turn = 1; turn <= 3; turn++)
+        {
+            await merger.MergeAsync(id, Changes(("K", $"{turn}")));
+        }
 
-        for (var turn = 1; turn <= 8; turn++)
+        for (var turn = 1; turn <= 5; turn++)
         {
             await Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync(held, Changes(("A", "1"))));
             Assert.Equal(PostgresErrorCodes.CheckViolation, (await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("B", "1"))))).SqlState);
-            Assert.Equal(turn, (await merger.MergeAsync(id, Changes(($"K_{turn}", "v")))).TotalAfter);
+            Assert.Equal(turn + 1, (await merger.MergeAsync(id, Changes(($"K_{turn}", "v")))).TotalAfter);
         }
     }
+
+    /// <remarks>
+    /// The server refuses the merge and prepares nothing of what follows, while PgBouncer has noted those names already. It ends the
+    /// connection when the driver prepares them again.
+    /// </remarks>
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task A_merge_that_is_refused_while_its_connection_prepares_may_cost_that_connection_and_no_more(string version)
+    {
+        var program = PgBouncerProgram.OfVersion(version);
+        await using var pooler = await PgBouncer.StartAsync(program, Database);
+        await using var dataSource = OneConnection(pooler, program);
+        var merger = Merger(dataSource);
+        var (id, held, holder) = await StacksThatRefuseAsync();
+        await using var release = holder;
+        var unknown = 0;
+
+        for (var turn = 1; turn <= 8; turn++)
+        {
+            var failure = await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync(held, Changes(("A", "1"))));
+            Assert.True(failure is LockTimeoutException or MergeOutcomeUnknownException, failure.ToString());
+            unknown += failure is MergeOutcomeUnknownException ? 1 : 0;
+        }
+
+        Assert.InRange(unknown, 0, program.FollowsPreparedStatements ? 4 : 0);
+        Assert.Equal("{}", await Database.EnvAsync(held));
+        Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    private static NpgsqlDataSource OneConnection(PgBouncer pooler, PgBouncerProgram program) => pooler.DataSource(
+        settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (program.FollowsPreparedStatements ? 20 : 0, 2, 1));
 
     private static NpgsqlDataSource PreparingDataSource(PgBouncer pooler) =>
         pooler.DataSource(static settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (20, 2, 8));
 
     private StackEnvMerger Merger(NpgsqlDataSource dataSource) => new(dataSource, new() { Schema = Database.Schema, LockTimeout = TimeSpan.FromMilliseconds(100) });
+
+    // One stack refuses the key B, the other one is held.
+    private async Task<(Guid Id, Guid Held, RowLock Holder)> StacksThatRefuseAsync()
+    {
+        await Database.ExecuteAsync("ALTER TABLE stacks ADD CONSTRAINT no_b CHECK (NOT env_vars ? 'B')");
+        var held = await Database.InsertAsync();
+        return (await Database.InsertAsync(), held, await Database.LockAsync(held));
+    }
 
     // The SQLSTATEs of the merges that failed. What failed was not committed, and what did not fail was.
     private async Task<string?[]> MergeAsync(StackEnvMerger merger, Guid id)
