@@ -4,6 +4,7 @@
 set -euo pipefail
 
 source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+source "$root/eng/pgbouncer.sh"
 
 build StackEnv.Merge.sln
 

@@ -21,11 +21,12 @@ internal sealed class PgBouncer : IAsyncDisposable
         trap '' HUP INT TERM
         umask 077
         folder=$(mktemp -d /tmp/stackenv-pgbouncer.XXXXXX) || exit
+        [ -z "$2" ] || chown "$2" "$folder"
         exec 3<&0 </dev/null
         read -r lines <&3
         while [ "$lines" -gt 0 ] && IFS= read -r line <&3; do printf '%s\n' "$line"; lines=$((lines - 1)); done |
             sed "s|FOLDER|$folder|" >"$folder/pgbouncer.ini"
-        "$1" "$folder/pgbouncer.ini" >"$folder/log" 2>&1 3<&- &
+        "$1" ${2:+-u "$2"} "$folder/pgbouncer.ini" >"$folder/log" 2>&1 3<&- &
         echo "$folder"
         read -r _ <&3
         kill -s KILL $!
@@ -33,6 +34,13 @@ internal sealed class PgBouncer : IAsyncDisposable
         tail -n 5 "$folder/log"
         rm -rf -- "$folder"
         """;
+
+    // A terminal's Ctrl-C does not reach it. macOS has no setsid; there the script's ignored signals have to do.
+    private static readonly string[] OwnSession = OperatingSystem.IsLinux() ? ["setsid"] : [];
+
+    // PgBouncer refuses to run as root. The server's own user may use the socket of an ephemeral cluster.
+    private static readonly string OtherUser = !Environment.IsPrivilegedProcess ? ""
+        : File.ReadLines("/etc/passwd").Any(static account => account.StartsWith("postgres:", StringComparison.Ordinal)) ? "postgres" : "nobody";
 
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
 
@@ -48,7 +56,7 @@ internal sealed class PgBouncer : IAsyncDisposable
     public static async Task<PgBouncer> StartAsync(PgBouncerProgram program, TestDatabase database, string settings = "", string? server = null)
     {
         string[] configuration = [.. Configuration(program, database, server), .. settings.Split('\n')];
-        string[] command = [.. Unprivileged.Prefix, "sh", "-c", Supervise, "stackenv-pgbouncer", program.Path];
+        string[] command = [.. OwnSession, "sh", "-c", Supervise, "stackenv-pgbouncer", program.Path, OtherUser];
         var supervisor = Process.Start(new ProcessStartInfo(command[0], command[1..])
         {
             UseShellExecute = false,
