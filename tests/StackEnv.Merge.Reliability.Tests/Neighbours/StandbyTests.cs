@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using Npgsql;
+using StackEnv.Samples.Postgres;
+
+namespace StackEnv.Merge.Reliability.Tests.Neighbours;
+
+/// <summary>A primary and its streaming standby behind one data source, before and after a failover.</summary>
+public sealed class StandbyTests(ITestOutputHelper output) : IAsyncLifetime
+{
+    private static readonly TimeSpan FailoverLimit = TimeSpan.FromSeconds(60);
+
+    private RestartableCluster _primary = null!;
+    private RestartableCluster _standby = null!;
+    private Guid _id;
+
+    public async Task InitializeAsync()
+    {
+        _primary = await RestartableCluster.StartAsync();
+        await using (var setUp = NpgsqlDataSource.Create($"{_primary.ConnectionString};Pooling=false"))
+        {
+            await StacksTable.CreateAsync(setUp);
+            _id = await StacksTable.InsertAsync(setUp, "shop");
+        }
+
+        _standby = await _primary.StartStandbyAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _standby.DisposeAsync();
+        await _primary.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Merges_go_to_the_primary_wherever_it_stands_in_the_list_and_after_a_failover_to_the_new_one()
+    {
+        await using var hosts = BothHosts();
+        var merger = new StackEnvMerger(hosts);
+        Assert.Equal(1, (await merger.MergeAsync(_id, Set("BEFORE"))).TotalAfter);
+        Assert.Equal(2, (await merger.MergeAsync(_id, Set("BEFORE_TOO"))).TotalAfter);
+
+        await _primary.StopAsync(ShutdownMode.Fast);
+        await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync(_id, Set("LOST")));
+        await _standby.ExecuteAsync("SELECT pg_promote()");
+
+        var promoted = Stopwatch.GetTimestamp();
+        MergeResult? result = null;
+        while (result is null)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(promoted) < FailoverLimit, "No merge reached the new primary.");
+            try
+            {
+                result = await merger.MergeAsync(_id, Set("AFTER"));
+            }
+            catch (StackEnvStoreException failure)
+            {
+                output.WriteLine(failure.Message);
+                await Task.Delay(TimeSpan.FromMilliseconds(50));
+            }
+        }
+
+        output.WriteLine($"The first merge on the new primary came {Stopwatch.GetElapsedTime(promoted).TotalSeconds:F1} s after the promotion.");
+        Assert.Equal(["AFTER", "BEFORE", "BEFORE_TOO"], result.Env.Keys.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task While_there_is_no_primary_a_merge_is_not_committed_and_worth_repeating()
+    {
+        await using var hosts = BothHosts();
+        await _primary.StopAsync(ShutdownMode.Fast);
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(hosts).MergeAsync(_id, Set("LOST")));
+
+        Assert.True(failure.IsTransient, failure.Message);
+    }
+
+    [Fact]
+    public async Task A_data_source_of_a_standby_alone_is_refused_and_works_once_it_is_promoted()
+    {
+        await using var single = NpgsqlDataSource.Create(_standby.ConnectionString);
+        var merger = new StackEnvMerger(single);
+
+        for (var turn = 0; turn < 2; turn++)
+        {
+            var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(_id, Set("A")));
+            Assert.Equal(PostgresErrorCodes.FeatureNotSupported, failure.SqlState);
+        }
+
+        await _standby.ExecuteAsync("SELECT pg_promote()");
+        Assert.True((await merger.MergeAsync(_id, Set("A"))).Changed);
+    }
+
+    private NpgsqlDataSource BothHosts() => NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_primary.ConnectionString)
+    {
+        Host = $"{HostOf(_standby)},{HostOf(_primary)}",
+        HostRecheckSeconds = 1,
+    });
+
+    private static string HostOf(RestartableCluster cluster) => new NpgsqlConnectionStringBuilder(cluster.ConnectionString).Host!;
+
+    private static Dictionary<string, string?> Set(string key) => new(StringComparer.Ordinal) { [key] = "v" };
+}
