@@ -1,0 +1,22 @@
+namespace StackEnv.Merge.Reliability.Tests.Linearizability;
+
+/// <summary>What one caller asks for.</summary>
+/// <param name="Kind">The kind of operation, for the figures.</param>
+/// <param name="Stack">The stack's id.</param>
+/// <param name="Owner">Whose stack it has to be, or <see langword="null"/> for anybody's.</param>
+/// <param name="Changes">The changes by key.</param>
+/// <param name="MaxEnvBytes">The cap on the merged set.</param>
+/// <param name="LockTimeout">How long the caller is ready to wait for the row.</param>
+/// <param name="CancelAfter">When the caller gives up, if it does.</param>
+internal sealed record MergeRequest(
+    string Kind,
+    Guid Stack,
+    Guid? Owner,
+    IReadOnlyDictionary<string, string?> Changes,
+    int MaxEnvBytes,
+    TimeSpan LockTimeout,
+    TimeSpan? CancelAfter)
+{
+    public override string ToString() =>
+        $"{Kind} of {(Owner is { } owner ? $"owner {owner}" : "any owner")}, at most {MaxEnvBytes} bytes: {string.Join(", ", Changes.Select(static change => $"{change.Key}={change.Value}"))}";
+}
