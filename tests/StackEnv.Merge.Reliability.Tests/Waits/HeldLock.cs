@@ -1,0 +1,40 @@
+using System.Diagnostics.CodeAnalysis;
+using Npgsql;
+
+namespace StackEnv.Merge.Reliability.Tests.Waits;
+
+/// <summary>Another session's transaction that holds what its one statement locked, until it ends.</summary>
+[SuppressMessage("Security", "CA2100", Justification = "The SQL is the tests' own.")]
+internal sealed class HeldLock : IAsyncDisposable
+{
+    private readonly NpgsqlConnection _connection;
+    private readonly NpgsqlTransaction _transaction;
+
+    private HeldLock(NpgsqlConnection connection, NpgsqlTransaction transaction)
+    {
+        _connection = connection;
+        _transaction = transaction;
+    }
+
+    public static async Task<HeldLock> TakeAsync(NpgsqlDataSource dataSource, string sql, params object[] values)
+    {
+        var connection = await dataSource.OpenConnectionAsync();
+        var transaction = await connection.BeginTransactionAsync();
+        await using var command = new NpgsqlCommand(sql, connection);
+        foreach (var value in values)
+        {
+            command.Parameters.Add(new() { Value = value });
+        }
+
+        await command.ExecuteNonQueryAsync();
+        return new(connection, transaction);
+    }
+
+    public Task CommitAsync() => _transaction.CommitAsync();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _transaction.DisposeAsync();
+        await _connection.DisposeAsync();
+    }
+}

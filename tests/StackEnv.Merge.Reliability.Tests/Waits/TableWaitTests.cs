@@ -1,0 +1,52 @@
+namespace StackEnv.Merge.Reliability.Tests.Waits;
+
+/// <summary>Waits for the whole table, which another session has locked: the server then waits before it so much as plans a statement.</summary>
+public sealed class TableWaitTests(ITestOutputHelper output, WaitFigures figures) : WaitTest(output, figures)
+{
+    [Theory]
+    [InlineData("ACCESS EXCLUSIVE", false)]
+    [InlineData("ACCESS EXCLUSIVE", true)]
+    [InlineData("EXCLUSIVE", false)]
+    [InlineData("EXCLUSIVE", true)]
+    [InlineData("SHARE ROW EXCLUSIVE", false)]
+    [InlineData("SHARE", false)]
+    [InlineData("SHARE", true)]
+    public async Task A_table_that_is_locked_is_waited_for_like_a_row(string mode, bool prepared)
+    {
+        var id = await Database.InsertAsync("""{"A": "1"}""");
+        await using var dataSource = Database.DataSourceWith(settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) = (prepared ? 20 : 0, 1));
+        var merger = new StackEnvMerger(dataSource, OptionsWith(Limit));
+        await WarmUpAsync(dataSource, 4);
+        await MergeAtOnceAsync(merger, id, 16);
+        await Database.ExecuteAsync("""UPDATE stacks SET env_vars = '{"A": "1"}' WHERE id = $1""", id);
+        var before = await Database.FootprintAsync(id);
+
+        await InTimeAsync($"4 merges behind LOCK TABLE … IN {mode} MODE{(prepared ? ", prepared" : "")}", async () =>
+        {
+            await using var holder = await HoldAsync($"LOCK TABLE stacks IN {mode} MODE");
+            var waits = await MergeAtOnceAsync(merger, id, 4);
+            Assert.All(waits, static wait => Assert.IsType<LockTimeoutException>(wait.Failure));
+            return waits;
+        });
+
+        Assert.Equal(before, await Database.FootprintAsync(id));
+    }
+
+    [Fact]
+    public async Task A_wait_for_the_row_and_then_one_for_the_table_are_bounded_together()
+    {
+        var id = await Database.InsertAsync("""{"A": "1"}""");
+        var merger = new StackEnvMerger(Database.DataSource, OptionsWith(Limit));
+        await WarmUpAsync(Database.DataSource, 4);
+
+        await InTimeAsync("a merge behind a holder of 0.8 s and LOCK TABLE … IN SHARE MODE", async () =>
+        {
+            await using var table = await HoldAsync("LOCK TABLE stacks IN SHARE MODE");
+            await using var row = await Database.LockAsync(id);
+            var merging = MergeAsync(merger, id);
+            await Task.Delay(800);
+            await row.DisposeAsync();
+            return [await merging];
+        });
+    }
+}
