@@ -7,7 +7,7 @@ public sealed class WaitFigures
 {
     private readonly List<IReadOnlyList<object>> _rows = [];
 
-    internal void Add(Campaign campaign, string situation, IReadOnlyCollection<Wait> waits, int lateAttempts)
+    internal void Add(Campaign campaign, string situation, IReadOnlyCollection<Wait> waits, IReadOnlyCollection<string> late)
     {
         _rows.Add(
         [
@@ -17,8 +17,8 @@ public sealed class WaitFigures
             waits.Count(static wait => wait.Failure is OperationCanceledException),
             waits.Count(static wait => wait.Failure is null),
             string.Create(CultureInfo.InvariantCulture, $"{waits.Max(static wait => wait.Elapsed).TotalMilliseconds:F0} ms"),
-            lateAttempts,
+            late.Count == 0 ? "none" : string.Join("; ", late),
         ]);
-        campaign.ReportTable(["situation", "merges", "lock time-outs", "cancelled", "went on", "longest wait", "late attempts"], _rows);
+        campaign.ReportTable(["situation", "merges", "lock time-outs", "cancelled", "went on", "longest wait", "late attempts, made again"], _rows);
     }
 }
