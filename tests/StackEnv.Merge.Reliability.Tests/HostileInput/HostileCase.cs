@@ -1,0 +1,95 @@
+using System.Globalization;
+using System.Text;
+
+namespace StackEnv.Merge.Reliability.Tests.HostileInput;
+
+/// <summary>One row, one host and one merge.</summary>
+internal sealed record HostileCase
+{
+    public required StackChoice Stack { get; init; }
+
+    /// <summary>What the row's status is; <see langword="null"/> is SQL NULL.</summary>
+    public required string? Status { get; init; }
+
+    /// <summary>What the row holds; <see langword="null"/> is SQL NULL.</summary>
+    public required Json? Document { get; init; }
+
+    public required IReadOnlyList<(string Key, string? Value)> Changes { get; init; }
+
+    /// <summary>Whether the host takes any key, or those of the default grammar.</summary>
+    public required bool TakesAnyKey { get; init; }
+
+    public required int MaxEnvBytes { get; init; }
+
+    public required IReadOnlyList<string> DeletingStatuses { get; init; }
+
+    /// <summary>A table of its own for this case; <see langword="null"/>: the lane's.</summary>
+    public required TableNames? OddNames { get; init; }
+
+    public required bool NamesSchema { get; init; }
+
+    public required bool KeepsTime { get; init; }
+
+    public required bool RequiresOwner { get; init; }
+
+    /// <summary>Whether there is a journal, so that COMMIT travels by itself.</summary>
+    public required bool IsJournaled { get; init; }
+
+    /// <summary>Whether the host prepares its statements.</summary>
+    public required bool IsPrepared { get; init; }
+
+    /// <summary>What is wrong with the options; <see langword="null"/> for nothing.</summary>
+    public required OptionFault? Fault { get; init; }
+
+    public TableNames Names => OddNames ?? TableNames.Ordinary(Stack.KeyType, Stack.OwnerType);
+
+    /// <summary>The options of the host whose odd schema, or own one, has this name.</summary>
+    public StackEnvMergeOptions Options(string schema)
+    {
+        var options = new StackEnvMergeOptions
+        {
+            Schema = NamesSchema || Names.Schema is not null ? schema : null,
+            Table = Names.Table,
+            KeyColumn = Names.Key,
+            OwnerColumn = Names.Owner,
+            StatusColumn = Names.Status,
+            EnvVarsColumn = Names.Env,
+            UpdatedAtColumn = KeepsTime ? Names.UpdatedAt : null,
+            MaxEnvBytes = MaxEnvBytes,
+            RequireOwner = RequiresOwner,
+            LockTimeout = TimeSpan.FromSeconds(30),
+        };
+        if (TakesAnyKey)
+        {
+            options.IsValidKey = static _ => true;
+        }
+
+        options.DeletingStatuses.Clear();
+        options.DeletingStatuses.UnionWith(DeletingStatuses);
+        Fault?.Break(options);
+        return options;
+    }
+
+    public override string ToString()
+    {
+        var text = new StringBuilder();
+        text.AppendLine(CultureInfo.InvariantCulture, $"row:      {Show(Stack.RowKey)} of {Show(Stack.RowOwner)}, status {HostileText.Show(Status)}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"stack:    {Show(Stack.Key)} of {Show(Stack.Owner)}, columns {Stack.KeyType} and {Stack.OwnerType}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"document: {(Document is null ? "SQL NULL" : HostileText.Show(Document.Written))}");
+        foreach (var (key, value) in Changes)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"change:   {HostileText.Show(key)} = {HostileText.Show(value)}");
+        }
+
+        text.AppendLine(CultureInfo.InvariantCulture, $"options:  cap {MaxEnvBytes}, {(TakesAnyKey ? "any key" : "default grammar")}, teardown {string.Join(" or ", DeletingStatuses.Select(HostileText.Show))}, owner required {RequiresOwner}, keeps the time {KeepsTime}, names the schema {NamesSchema}, fault {Fault}");
+        text.AppendLine(CultureInfo.InvariantCulture, $"host:     journal {IsJournaled}, prepares {IsPrepared}");
+        if (OddNames is { } names)
+        {
+            text.AppendLine(CultureInfo.InvariantCulture, $"names:    {string.Join(' ', new[] { names.Schema, names.Table, names.Key, names.Owner, names.Status, names.Env, names.UpdatedAt }.Select(HostileText.Show))}");
+        }
+
+        return text.ToString();
+    }
+
+    private static string Show(object? value) => value is string or null ? HostileText.Show(value as string) : string.Create(CultureInfo.InvariantCulture, $"{value}");
+}

@@ -1,0 +1,48 @@
+using System.Globalization;
+using System.Text;
+
+namespace StackEnv.Merge.Reliability.Tests.HostileInput;
+
+/// <param name="Value">The text.</param>
+/// <param name="EscapesAll">Whether every code unit was written as an escape.</param>
+internal sealed record JsonString(string Value, bool EscapesAll = false) : Json
+{
+    public override void WriteInput(StringBuilder text)
+    {
+        if (!EscapesAll)
+        {
+            Write(text, "", "");
+            return;
+        }
+
+        text.Append('"');
+        foreach (var unit in Value)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\\u{(int)unit:X4}");
+        }
+
+        text.Append('"');
+    }
+
+    public override void Write(StringBuilder text, string colon, string comma)
+    {
+        text.Append('"');
+        foreach (var unit in Value)
+        {
+            _ = unit switch
+            {
+                '"' => text.Append("\\\""),
+                '\\' => text.Append(@"\\"),
+                '\b' => text.Append("\\b"),
+                '\f' => text.Append("\\f"),
+                '\n' => text.Append("\\n"),
+                '\r' => text.Append("\\r"),
+                '\t' => text.Append("\\t"),
+                < ' ' => text.Append(CultureInfo.InvariantCulture, $"\\u{(int)unit:x4}"),
+                _ => text.Append(unit),
+            };
+        }
+
+        text.Append('"');
+    }
+}

@@ -1,0 +1,161 @@
+using System.Globalization;
+using System.Text;
+
+namespace StackEnv.Merge.Reliability.Tests.HostileInput;
+
+/// <summary>The contract once more, as a plain function of the case, written from the documentation and sharing nothing with the library.</summary>
+internal static class MergeModel
+{
+    private const int LongestShownKey = 64;
+
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    public static Expectation Of(HostileCase hostile)
+    {
+        if (hostile.Fault is { } invalid && OptionFault.OfTheOptions.Contains(invalid))
+        {
+            return Expectation.Of(invalid.Verdict);
+        }
+
+        var (key, owner) = (hostile.Stack.Key, hostile.Stack.Owner);
+        if (hostile.RequiresOwner && owner is null)
+        {
+            return Expectation.Of("misuse_stack");
+        }
+
+        if (hostile.Changes.SelectMany(change => Defects(change, hostile.TakesAnyKey)).ToHashSet(StringComparer.Ordinal) is { Count: > 0 } defects)
+        {
+            return new(defects);
+        }
+
+        var alone = BytesAlone(hostile.Changes);
+        if (alone > hostile.MaxEnvBytes)
+        {
+            return Expectation.Of(Verdict.TooLarge(alone, hostile.MaxEnvBytes), (alone, 0));
+        }
+
+        if ((key is string text && !CanStore(text)) || (owner is string name && !CanStore(name)))
+        {
+            return Expectation.Of("not_found");
+        }
+
+        if (Misfits(hostile).ToHashSet(StringComparer.Ordinal) is { Count: > 0 } misfits)
+        {
+            return new(misfits);
+        }
+
+        if (!key.Equals(hostile.Stack.RowKey) || (owner is not null && !owner.Equals(hostile.Stack.RowOwner)))
+        {
+            return Expectation.Of("not_found");
+        }
+
+        if (hostile.Status is { } status && hostile.DeletingStatuses.Contains(status, StringComparer.Ordinal))
+        {
+            return Expectation.Of(Verdict.Deleting(status));
+        }
+
+        return (hostile.Document ?? JsonObject.Empty) is JsonObject stored ? Merge(stored, hostile) : Expectation.Of("stored_env_invalid");
+    }
+
+    /// <summary>What the set would be after the changes, whatever the cap.</summary>
+    public static JsonObject After(JsonObject stored, IEnumerable<(string Key, string? Value)> changes)
+    {
+        var byKey = stored.ByKey();
+        foreach (var (key, value) in changes)
+        {
+            if (string.IsNullOrEmpty(value))
+            {
+                byKey.Remove(key);
+            }
+            else
+            {
+                byKey[key] = new JsonString(value);
+            }
+        }
+
+        return JsonObject.Of(byKey);
+    }
+
+    /// <summary>The size of what is set, by itself.</summary>
+    public static int BytesAlone(IEnumerable<(string Key, string? Value)> changes) => After(JsonObject.Empty, changes).CompactBytes;
+
+    /// <summary>Whether PostgreSQL's text types can hold it.</summary>
+    public static bool CanStore(string text)
+    {
+        try
+        {
+            return Strict.GetByteCount(text) >= 0 && !text.Contains('\0', StringComparison.Ordinal);
+        }
+        catch (EncoderFallbackException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>The default grammar of keys.</summary>
+    public static bool MatchesGrammar(string key) =>
+        key.Length > 0 && key[0] is (>= 'A' and <= 'Z') or '_' && key.All(static unit => unit is (>= 'A' and <= 'Z') or (>= '0' and <= '9') or '_');
+
+    private static Expectation Merge(JsonObject stored, HostileCase hostile)
+    {
+        var before = stored.ByKey();
+        var after = After(stored, hostile.Changes);
+        var env = after.Members.ToDictionary(
+            static member => member.Key.Value, static member => member.Value is JsonString text ? text.Value : member.Value.Printed, StringComparer.Ordinal);
+        var keysSet = hostile.Changes.Count(static change => !string.IsNullOrEmpty(change.Value));
+        if (string.Equals(stored.Compact, after.Compact, StringComparison.Ordinal))
+        {
+            return Expectation.Of(Verdict.Unchanged(keysSet, env.Count)) with { Env = env };
+        }
+
+        var (bytesBefore, bytesAfter) = (stored.CompactBytes, after.CompactBytes);
+        if (bytesAfter > hostile.MaxEnvBytes && bytesAfter >= bytesBefore)
+        {
+            return Expectation.Of(Verdict.TooLarge(bytesAfter, hostile.MaxEnvBytes), (bytesAfter, bytesBefore));
+        }
+
+        var keysDeleted = hostile.Changes.Count(change => string.IsNullOrEmpty(change.Value) && before.ContainsKey(change.Key));
+        return Expectation.Of(Verdict.Merged(keysSet, keysDeleted, env.Count), (bytesAfter, bytesBefore)) with { Stored = after, Env = env };
+    }
+
+    private static IEnumerable<string> Defects((string Key, string? Value) change, bool takesAnyKey)
+    {
+        if (!CanStore(change.Key) || !(takesAnyKey || MatchesGrammar(change.Key)))
+        {
+            yield return Verdict.InvalidKey(Shown(change.Key));
+        }
+
+        if (change.Value is { } value && !CanStore(value))
+        {
+            yield return Verdict.InvalidValue(Shown(change.Key), value.Contains('\0', StringComparison.Ordinal) ? Verdict.Nul : Verdict.Surrogate);
+        }
+    }
+
+    // What the table's own columns make of the merge: the statement is refused before it looks at any row.
+    private static IEnumerable<string> Misfits(HostileCase hostile)
+    {
+        if (hostile.Fault is { } fault && (!fault.NeedsOwner || hostile.Stack.Owner is not null))
+        {
+            yield return fault.Verdict;
+        }
+
+        if (TypeOf(hostile.Stack.Key) != hostile.Stack.KeyType || (hostile.Stack.Owner is { } owner && TypeOf(owner) != hostile.Stack.OwnerType))
+        {
+            yield return "store_error 42883";
+        }
+    }
+
+    private static ColumnType TypeOf(object value) => value switch
+    {
+        Guid => ColumnType.uuid,
+        long => ColumnType.bigint,
+        _ => ColumnType.text,
+    };
+
+    private static string Shown(string key)
+    {
+        var shown = string.Concat(key.Take(LongestShownKey).Select(static unit =>
+            unit is >= ' ' and <= '~' and not '"' and not '\\' ? unit.ToString() : string.Create(CultureInfo.InvariantCulture, $"\\u{(int)unit:X4}")));
+        return key.Length > LongestShownKey ? shown + "..." : shown;
+    }
+}
