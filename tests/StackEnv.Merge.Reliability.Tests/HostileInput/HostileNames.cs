@@ -17,5 +17,6 @@ internal static class HostileNames
     public static readonly Gen<TableNames> Names = Gen.Select(
         Gen.Frequency((1, Gen.Const((string?)null)), (1, Name.Select(static name => (string?)name))), Name, Name, Name, Name, Name, Name)
         .Select(static (schema, table, key, owner, status, env, updatedAt) => new TableNames(schema, table, key, owner, status, env, updatedAt))
-        .Where(static names => names.AreDistinct);
+        // PostgreSQL finds no name for the array type of a table whose name is underscores all through.
+        .Where(static names => names.AreDistinct && names.Table.Trim('_').Length > 0);
 }
