@@ -1,0 +1,58 @@
+using System.Diagnostics;
+using StackEnv.Merge.Benchmarks.Contestants;
+
+namespace StackEnv.Merge.Benchmarks.Load;
+
+/// <summary>Lets one contestant merge for a while: each caller merges again as soon as it has its answer.</summary>
+internal sealed class CallerLoad(IContestant contestant, StacksDatabase database)
+{
+    private long _windowStart;
+    private long _windowEnd;
+    private volatile bool _stop;
+
+    public async Task<Slice> RunAsync(IReadOnlyList<Caller> callers, TimeSpan warmUp, TimeSpan window)
+    {
+        _windowStart = _windowEnd = long.MaxValue;
+        _stop = false;
+        foreach (var caller in callers)
+            caller.Latencies.Clear();
+
+        var running = Task.WhenAll(callers.Select(caller => Task.Run(() => CallAsync(caller))));
+        await Task.WhenAny(running, Task.Delay(warmUp));
+        var cpu = ServerCpu.Start(database);
+        var allocatedBefore = GC.GetTotalAllocatedBytes(precise: true);
+        Volatile.Write(ref _windowStart, Stopwatch.GetTimestamp());
+        await Task.WhenAny(running, Task.Delay(window));
+        Volatile.Write(ref _windowEnd, Stopwatch.GetTimestamp());
+        var allocated = GC.GetTotalAllocatedBytes(precise: true) - allocatedBefore;
+        var serverCpu = cpu?.Elapsed;
+        _stop = true;
+        await running;
+
+        var latencies = new LatencyHistogram();
+        foreach (var caller in callers)
+            latencies.Add(caller.Latencies);
+        return new(
+            latencies.Count,
+            Stopwatch.GetElapsedTime(_windowStart, _windowEnd).TotalSeconds,
+            latencies.Quantile(0.5).TotalMilliseconds,
+            latencies.Quantile(0.99).TotalMilliseconds,
+            (double)allocated / latencies.Count,
+            serverCpu?.TotalMicroseconds / latencies.Count);
+    }
+
+    // What ends within the window counts, whenever it began: a slow contestant is not rounded down to whole turns of all its callers.
+    private async Task CallAsync(Caller caller)
+    {
+        var startedAt = Stopwatch.GetTimestamp();
+        while (!_stop)
+        {
+            var env = await contestant.MergeAsync(caller.NextRow, caller.NextChanges());
+            var endedAt = Stopwatch.GetTimestamp();
+            if (endedAt >= Volatile.Read(ref _windowStart) && endedAt < Volatile.Read(ref _windowEnd))
+                caller.Latencies.Record(Stopwatch.GetElapsedTime(startedAt, endedAt));
+            caller.Merged(env);
+            startedAt = endedAt;
+        }
+    }
+}
