@@ -5,7 +5,7 @@ using StackEnv.Samples.Postgres;
 
 await using var server = await PostgresServer.FindOrStartAsync();
 await using var database = await StacksDatabase.CreateAsync(server);
-var effort = new Effort(Rounds: args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 60, TimeSpan.FromMilliseconds(60), TimeSpan.FromMilliseconds(10));
+var effort = new Effort(Rounds: args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 25, Turns: 12, Window: TimeSpan.FromMilliseconds(6), WarmUp: TimeSpan.FromMilliseconds(1), FirstWarmUp: TimeSpan.FromSeconds(1.5));
 var contestants = args.Length > 1 ? Contestant.All.Where(contestant => args.Skip(1).Contains(contestant.Name)).ToList() : [Contestant.Library, Contestant.Bare];
 foreach (var prepared in new[] { true, false })
 {

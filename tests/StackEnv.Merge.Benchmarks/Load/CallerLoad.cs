@@ -10,7 +10,7 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
     private long _windowEnd;
     private volatile bool _stop;
 
-    public async Task<Slice> RunAsync(IReadOnlyList<Caller> callers, TimeSpan warmUp, TimeSpan window)
+    public async Task RunAsync(IReadOnlyList<Caller> callers, TimeSpan warmUp, TimeSpan window, Tally tally)
     {
         _windowStart = _windowEnd = long.MaxValue;
         _stop = false;
@@ -29,16 +29,9 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
         _stop = true;
         await running;
 
-        var latencies = new LatencyHistogram();
+        tally.Add(Stopwatch.GetElapsedTime(_windowStart, _windowEnd), allocated, serverCpu);
         foreach (var caller in callers)
-            latencies.Add(caller.Latencies);
-        return new(
-            latencies.Count,
-            Stopwatch.GetElapsedTime(_windowStart, _windowEnd).TotalSeconds,
-            latencies.Quantile(0.5).TotalMilliseconds,
-            latencies.Quantile(0.99).TotalMilliseconds,
-            (double)allocated / latencies.Count,
-            serverCpu?.TotalMicroseconds / latencies.Count);
+            tally.Latencies.Add(caller.Latencies);
     }
 
     // What ends within the window counts, whenever it began: a slow contestant is not rounded down to whole turns of all its callers.

@@ -9,51 +9,56 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
     private readonly ScenarioRows _rows = new(scenario);
 
     /// <summary>Runs all rounds.</summary>
-    /// <param name="progress">Takes the share that each turn is of the whole.</param>
+    /// <param name="progress">Takes the share of the whole that is done of the whole.</param>
     public async Task<ContestResult> RunAsync(Action<double> progress)
     {
         await database.FillAsync(scenario.TableRows);
-        var turns = new List<Turn>();
+        var seats = new List<Seat>();
         try
         {
             foreach (var contestant in contestants)
-                turns.Add(new(contestant, database, ConnectionString()));
-            await RunAsync(turns, progress);
+                seats.Add(new(contestant, database, ConnectionString()));
+            await RunAsync(seats, progress);
         }
         finally
         {
-            foreach (var turn in turns)
-                await turn.DisposeAsync();
+            foreach (var seat in seats)
+                await seat.DisposeAsync();
         }
 
-        return new(scenario, turns.ToDictionary(static turn => turn.Contestant.Name, static turn => (IReadOnlyList<Slice>)turn.Slices));
+        return new(scenario, seats.ToDictionary(static seat => seat.Contestant.Name, static seat => (IReadOnlyList<Slice>)seat.Slices));
     }
 
-    private async Task RunAsync(List<Turn> turns, Action<double> progress)
+    private async Task RunAsync(List<Seat> seats, Action<double> progress)
     {
-        var share = 1d / (turns.Count * (effort.Rounds + 1));
-        foreach (var turn in turns)
+        var share = 1d / (seats.Count * (effort.Rounds + 1));
+        foreach (var seat in seats)
         {
-            await TakeAsync(turn, effort.FirstWarmUp, effort.Window);
-            turn.Slices.Clear();
+            var callers = await _rows.ResetAsync(database);
+            await TakeTurnAsync(seat, callers, effort.FirstWarmUp, new());
             progress(share);
         }
 
         for (var round = 0; round < effort.Rounds; round++)
         {
-            // Each round in another order, so that nobody always comes behind the same one.
-            foreach (var turn in turns.Index().OrderBy(turn => (turn.Index + round) % turns.Count).Select(static turn => turn.Item))
+            var callers = await _rows.ResetAsync(database);
+            var tallies = seats.ConvertAll(static _ => new Tally());
+            for (var turn = 0; turn < effort.Turns; turn++)
             {
-                await TakeAsync(turn, effort.WarmUp, effort.Window);
-                progress(share);
+                // Each time in another order, so that nobody always comes behind the same one.
+                foreach (var seat in Enumerable.Range(0, seats.Count).OrderBy(seat => (seat + turn + round) % seats.Count))
+                    await TakeTurnAsync(seats[seat], callers, effort.WarmUp, tallies[seat]);
             }
+
+            for (var seat = 0; seat < seats.Count; seat++)
+                seats[seat].Slices.Add(tallies[seat].ToSlice());
+            progress(share * seats.Count);
         }
     }
 
-    private async Task TakeAsync(Turn turn, TimeSpan warmUp, TimeSpan window)
+    private async Task TakeTurnAsync(Seat seat, IReadOnlyList<Caller> callers, TimeSpan warmUp, Tally tally)
     {
-        var callers = await _rows.ResetAsync(database);
-        turn.Slices.Add(await turn.Load.RunAsync(callers, warmUp, window));
+        await seat.Load.RunAsync(callers, warmUp, effort.Window, tally);
         await _rows.VerifyAsync(database, callers);
     }
 
@@ -65,7 +70,7 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
         GssEncryptionMode = GssEncryptionMode.Disable,
     }.ConnectionString;
 
-    private sealed class Turn(Contestant contestant, StacksDatabase database, string connectionString) : IAsyncDisposable
+    private sealed class Seat(Contestant contestant, StacksDatabase database, string connectionString) : IAsyncDisposable
     {
         private readonly IContestant _contestant = contestant.Create(connectionString);
 
