@@ -5,11 +5,11 @@ using StackEnv.Samples.Postgres;
 
 await using var server = await PostgresServer.FindOrStartAsync();
 await using var database = await StacksDatabase.CreateAsync(server);
-var effort = new Effort(Rounds: args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 25, Turns: 12, Window: TimeSpan.FromMilliseconds(6), WarmUp: TimeSpan.FromMilliseconds(1), FirstWarmUp: TimeSpan.FromSeconds(1.5));
+var effort = new Effort(Rounds: args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 25, Turns: 12, Window: TimeSpan.FromMilliseconds(int.Parse(Environment.GetEnvironmentVariable("W") ?? "6", CultureInfo.InvariantCulture)), WarmUp: TimeSpan.FromMilliseconds(1), FirstWarmUp: TimeSpan.FromSeconds(1.5));
 var contestants = args.Length > 1 ? Contestant.All.Where(contestant => args.Skip(1).Contains(contestant.Name)).ToList() : [Contestant.Library, Contestant.Bare];
 foreach (var prepared in new[] { true, false })
 {
-    var scenario = new Scenario { Prepared = prepared };
+    var scenario = new Scenario { Prepared = prepared, DelayMilliseconds = double.Parse(Environment.GetEnvironmentVariable("D") ?? "0", CultureInfo.InvariantCulture), Callers = int.Parse(Environment.GetEnvironmentVariable("C") ?? "1", CultureInfo.InvariantCulture), Hot = Environment.GetEnvironmentVariable("H") is not null };
     var result = await new Contest(database, scenario, contestants, effort).RunAsync(static _ => { });
     Console.WriteLine(scenario);
     foreach (var contestant in contestants)

@@ -1,5 +1,6 @@
 using Npgsql;
 using StackEnv.Merge.Benchmarks.Contestants;
+using StackEnv.Merge.Benchmarks.Network;
 
 namespace StackEnv.Merge.Benchmarks.Load;
 
@@ -13,11 +14,13 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
     public async Task<ContestResult> RunAsync(Action<double> progress)
     {
         await database.FillAsync(scenario.TableRows);
+        await using var proxy = scenario.DelayMilliseconds > 0 ? DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.FromMilliseconds(scenario.DelayMilliseconds)) : null;
+        var connectionString = proxy?.Reroute(ConnectionString()) ?? ConnectionString();
         var seats = new List<Seat>();
         try
         {
             foreach (var contestant in contestants)
-                seats.Add(new(contestant, database, ConnectionString()));
+                seats.Add(new(contestant, database, connectionString));
             await RunAsync(seats, progress);
         }
         finally
