@@ -1,22 +1,74 @@
-using System.Globalization;
+using System.Reflection;
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Running;
+using Spectre.Console;
+using StackEnv.Merge.Benchmarks;
+using StackEnv.Merge.Benchmarks.CommandLine;
 using StackEnv.Merge.Benchmarks.Contestants;
 using StackEnv.Merge.Benchmarks.Load;
+using StackEnv.Merge.Benchmarks.Report;
 using StackEnv.Samples.Postgres;
 
-await using var server = await PostgresServer.FindOrStartAsync();
-await using var database = await StacksDatabase.CreateAsync(server);
-var effort = new Effort(Rounds: args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 25, Turns: 12, Window: TimeSpan.FromMilliseconds(int.Parse(Environment.GetEnvironmentVariable("W") ?? "6", CultureInfo.InvariantCulture)), WarmUp: TimeSpan.FromMilliseconds(1), FirstWarmUp: TimeSpan.FromSeconds(1.5));
-var contestants = args.Length > 1 ? Contestant.All.Where(contestant => args.Skip(1).Contains(contestant.Name)).ToList() : [Contestant.Library, Contestant.Bare];
-foreach (var prepared in new[] { true, false })
+try
 {
-    var scenario = new Scenario { Prepared = prepared, DelayMilliseconds = double.Parse(Environment.GetEnvironmentVariable("D") ?? "0", CultureInfo.InvariantCulture), Callers = int.Parse(Environment.GetEnvironmentVariable("C") ?? "1", CultureInfo.InvariantCulture), Hot = Environment.GetEnvironmentVariable("H") is not null };
-    var result = await new Contest(database, scenario, contestants, effort).RunAsync(static _ => { });
-    Console.WriteLine(scenario);
-    foreach (var contestant in contestants)
+    var arguments = new Arguments(args);
+    switch (arguments.Command)
     {
-        var ratio = result.Ratio("library", contestant.Name);
-        Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"  library / {contestant.Name,-8} {ratio.Median:F3} ({ratio.Low:F3} to {ratio.High:F3}); {result.MergesPerSecond(contestant.Name).Median,8:N0} merges/s, median {result.Figure(contestant.Name, static slice => slice.MedianMilliseconds).Median:F4} ms, {result.Figure(contestant.Name, static slice => slice.AllocatedBytes!.Value).Median,7:N0} bytes, server CPU {result.Figure(contestant.Name, static slice => slice.ServerCpuMicroseconds ?? 0).Median:F1} µs"));
+        case "help":
+            Console.WriteLine(Arguments.Help);
+            return 0;
+        case "benchmarkdotnet":
+            BenchmarkRunner.Run<MergeBenchmarks>(DefaultConfig.Instance.WithArtifactsPath(Path.Combine(Folder(arguments.Out), "benchmarkdotnet")));
+            return 0;
+        default:
+            return await MeasureAsync(arguments) ? 0 : 1;
     }
+}
+catch (Exception failure) when (failure is FormatException or WrongRowException)
+{
+    await Console.Error.WriteLineAsync(failure.Message);
+    return 2;
+}
+
+static string Folder(string? given) => given ?? Path.Combine(
+    typeof(Suite).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(static attribute => attribute.Key is "RepositoryRoot").Value!, "artifacts", "performance");
+
+static async Task<bool> MeasureAsync(Arguments arguments)
+{
+    var suite = arguments.Command switch
+    {
+        "smoke" => Suite.Smoke,
+        "full" => Suite.Full,
+        "check" => Suite.Check,
+        "allocations" => Suite.OfAllocations,
+        "proxy" => Suite.OfDelay,
+        "contest" => Suite.Of(arguments.Contest),
+        var name => Suite.Of(Sweep.All.FirstOrDefault(sweep => sweep.Name == name) ?? throw new FormatException($"There is no command {name}. --help shows those that there are.")),
+    };
+    if (arguments.Rounds is { } rounds)
+        suite = suite with { Effort = scenario => Effort.Full(scenario) with { Rounds = rounds } };
+
+    await using var server = await PostgresServer.FindOrStartAsync();
+    await using var database = await StacksDatabase.CreateAsync(server);
+    var environment = await MachineDescription.WriteAsync(server, database);
+    AnsiConsole.MarkupLineInterpolated($"[grey]{environment}[/]");
+    var pgBench = arguments.WithPgBench ? await PgBenchClient.FindAsync(database) : null;
+    if (arguments.WithPgBench && pgBench is null)
+        AnsiConsole.MarkupLine("[yellow]pgbench is neither beside the server nor on the PATH: it does not compete.[/]");
+
+    var results = await suite.RunAsync(database, arguments.Contestants, pgBench);
+    Screen.Show(results);
+    if (arguments.Command is "allocations")
+    {
+        // Once more, alone and while the runtime is asked for samples, which costs something itself.
+        using var allocations = new AllocationSampler();
+        await suite.RunAsync(database, [Contestant.Library], pgBench: null);
+        Screen.Show(allocations.Shares);
+    }
+
+    Threshold[] thresholds = [.. Thresholds.OfAnatomy(results), .. arguments.Command is "full" or "check" ? Thresholds.OfSpeed(results) : []];
+    var allMet = Screen.Show(thresholds);
+    new Tables(Folder(arguments.Out), environment).Write(results, thresholds);
+    new Plots(Folder(arguments.Images ?? arguments.Out)).Draw(results);
+    return allMet;
 }

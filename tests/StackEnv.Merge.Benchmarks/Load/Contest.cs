@@ -1,27 +1,46 @@
-using Npgsql;
+using System.Globalization;
 using StackEnv.Merge.Benchmarks.Contestants;
 using StackEnv.Merge.Benchmarks.Network;
 
 namespace StackEnv.Merge.Benchmarks.Load;
 
 /// <summary>Lets contestants take turns in one scenario, on the same rows, with the same settings of their data sources.</summary>
-internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadOnlyList<Contestant> contestants, Effort effort)
+/// <param name="database">Where the rows are.</param>
+/// <param name="scenario">Under what circumstances.</param>
+/// <param name="contestants">Who competes.</param>
+/// <param name="pgBench">PostgreSQL's own client, if that competes too.</param>
+/// <param name="effort">How long.</param>
+internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadOnlyList<Contestant> contestants, PgBenchClient? pgBench, Effort effort)
 {
+    // The server allows some 300. A lock takes a second connection.
+    private const int MostConnections = 200;
+
     private readonly ScenarioRows _rows = new(scenario);
+    private readonly bool _isCrowded = scenario.Callers * (contestants.Count + 1) > MostConnections;
 
     /// <summary>Runs all rounds.</summary>
-    /// <param name="progress">Takes the share of the whole that is done of the whole.</param>
+    /// <param name="progress">Takes each further share of the whole that is done.</param>
     public async Task<ContestResult> RunAsync(Action<double> progress)
     {
         await database.FillAsync(scenario.TableRows);
         await using var proxy = scenario.DelayMilliseconds > 0 ? DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.FromMilliseconds(scenario.DelayMilliseconds)) : null;
         var connectionString = proxy?.Reroute(ConnectionString()) ?? ConnectionString();
-        var seats = new List<Seat>();
+        var seats = contestants.Select(contestant => new Seat(contestant, database, connectionString)).ToList();
+        var bySlices = seats.ToDictionary(static seat => seat.Contestant.Name, static seat => seat.Slices);
+        foreach (var script in pgBench?.Scripts ?? [])
+            bySlices.Add(script.Name, []);
+
         try
         {
-            foreach (var contestant in contestants)
-                seats.Add(new(contestant, database, connectionString));
-            await RunAsync(seats, progress);
+            await WarmUpAsync(seats, connectionString);
+            progress(1d / (effort.Rounds + 1));
+            for (var round = 0; round < effort.Rounds; round++)
+            {
+                await RunRoundAsync(round, seats);
+                foreach (var script in pgBench?.Scripts ?? [])
+                    bySlices[script.Name].Add(await pgBench!.RunAsync(script, connectionString, scenario, database, effort.Window * effort.Turns));
+                progress(1d / (effort.Rounds + 1));
+            }
         }
         finally
         {
@@ -29,60 +48,47 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
                 await seat.DisposeAsync();
         }
 
-        return new(scenario, seats.ToDictionary(static seat => seat.Contestant.Name, static seat => (IReadOnlyList<Slice>)seat.Slices));
+        return new(scenario, bySlices.ToDictionary(static pair => pair.Key, static pair => (IReadOnlyList<Slice>)pair.Value));
     }
 
-    private async Task RunAsync(List<Seat> seats, Action<double> progress)
+    private async Task WarmUpAsync(List<Seat> seats, string connectionString)
     {
-        var share = 1d / (seats.Count * (effort.Rounds + 1));
         foreach (var seat in seats)
+            await TakeTurnAsync(seat, await _rows.ResetAsync(database), effort.FirstWarmUp, new());
+        if (pgBench is not null)
+            await pgBench.CalibrateAsync(connectionString, scenario, database);
+    }
+
+    private async Task RunRoundAsync(int round, List<Seat> seats)
+    {
+        var callers = await _rows.ResetAsync(database);
+        var tallies = seats.ConvertAll(static _ => new Tally());
+        for (var turn = 0; turn < effort.Turns; turn++)
         {
-            var callers = await _rows.ResetAsync(database);
-            await TakeTurnAsync(seat, callers, effort.FirstWarmUp, new());
-            progress(share);
+            // Each time in another order, so that nobody always comes behind the same one.
+            foreach (var seat in Enumerable.Range(0, seats.Count).OrderBy(seat => (seat + turn + round) % seats.Count))
+                await TakeTurnAsync(seats[seat], callers, effort.WarmUp, tallies[seat]);
         }
 
-        for (var round = 0; round < effort.Rounds; round++)
-        {
-            var callers = await _rows.ResetAsync(database);
-            var tallies = seats.ConvertAll(static _ => new Tally());
-            for (var turn = 0; turn < effort.Turns; turn++)
-            {
-                // Each time in another order, so that nobody always comes behind the same one.
-                foreach (var seat in Enumerable.Range(0, seats.Count).OrderBy(seat => (seat + turn + round) % seats.Count))
-                    await TakeTurnAsync(seats[seat], callers, effort.WarmUp, tallies[seat]);
-            }
-
-            for (var seat = 0; seat < seats.Count; seat++)
-                seats[seat].Slices.Add(tallies[seat].ToSlice());
-            progress(share * seats.Count);
-        }
+        for (var seat = 0; seat < seats.Count; seat++)
+            seats[seat].Slices.Add(tallies[seat].ToSlice());
     }
 
     private async Task TakeTurnAsync(Seat seat, IReadOnlyList<Caller> callers, TimeSpan warmUp, Tally tally)
     {
-        await seat.Load.RunAsync(callers, warmUp, effort.Window, tally);
-        await _rows.VerifyAsync(database, callers);
+        try
+        {
+            await seat.Load.RunAsync(callers, warmUp, effort.Window, tally);
+            await _rows.VerifyAsync(database, callers);
+        }
+        catch (WrongRowException wrong)
+        {
+            throw new WrongRowException(string.Create(CultureInfo.InvariantCulture, $"{seat.Contestant.Title} ({scenario}): {wrong.Message}"));
+        }
+
+        if (_isCrowded)
+            await seat.LeaveAsync();
     }
 
-    private string ConnectionString() => new NpgsqlConnectionStringBuilder(database.ConnectionString)
-    {
-        MaxAutoPrepare = scenario.Prepared ? 50 : 0,
-        MaxPoolSize = scenario.Callers + 1,
-        SslMode = SslMode.Disable,
-        GssEncryptionMode = GssEncryptionMode.Disable,
-    }.ConnectionString;
-
-    private sealed class Seat(Contestant contestant, StacksDatabase database, string connectionString) : IAsyncDisposable
-    {
-        private readonly IContestant _contestant = contestant.Create(connectionString);
-
-        public Contestant Contestant => contestant;
-
-        public List<Slice> Slices { get; } = [];
-
-        public CallerLoad Load => field ??= new(_contestant, database);
-
-        public ValueTask DisposeAsync() => _contestant.DisposeAsync();
-    }
+    private string ConnectionString() => database.ConnectionStringWith(scenario.Prepared, scenario.Callers);
 }

@@ -24,6 +24,9 @@ internal sealed class ScenarioRows
     /// <summary>How many keys each of the rows has, before and after.</summary>
     public int KeysOfASet { get; }
 
+    /// <summary>How large the sets are, as JSON.</summary>
+    public int BytesOfASet => JsonSerializer.SerializeToUtf8Bytes(InitialSetOf(0)).Length;
+
     public IEnumerable<int> Callers => Enumerable.Range(0, _scenario.Callers);
 
     /// <summary>The rows of one caller, spread over the whole table.</summary>

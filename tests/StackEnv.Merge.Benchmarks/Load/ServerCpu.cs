@@ -22,11 +22,8 @@ internal sealed class ServerCpu
     /// <summary>The process that started the one with this id, if it is on this machine and looks like PostgreSQL: a container's number means nothing here.</summary>
     public static int? FindPostmaster(int backend)
     {
-        // "pid (name) state ppid …"
         var stat = OperatingSystem.IsLinux() ? Read(backend, "stat") : null;
-        return stat is not null && stat.Contains("(postgres", StringComparison.Ordinal)
-            ? int.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[1], CultureInfo.InvariantCulture)
-            : null;
+        return stat is not null && stat.Contains("(postgres", StringComparison.Ordinal) ? (int)Field(stat, 4) : null;
     }
 
     private Dictionary<int, long> Nanoseconds()
@@ -41,6 +38,10 @@ internal sealed class ServerCpu
 
         return spent;
     }
+
+    // Counted from 1, as in proc(5): "pid (name) state ppid …". The name may hold spaces and parentheses.
+    private static long Field(string stat, int number) =>
+        long.Parse(stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[number - 3], CultureInfo.InvariantCulture);
 
     private static string? Read(int process, string file)
     {

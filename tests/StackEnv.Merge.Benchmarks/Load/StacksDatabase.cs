@@ -36,6 +36,15 @@ internal sealed class StacksDatabase : IAsyncDisposable
     /// <summary>The id of the stack with this number.</summary>
     public static Guid IdOf(int number) => Guid.ParseExact(number.ToString("x32", CultureInfo.InvariantCulture), "N");
 
+    /// <summary>The settings that all contestants' data sources have.</summary>
+    public string ConnectionStringWith(bool prepared, int callers) => new NpgsqlConnectionStringBuilder(ConnectionString)
+    {
+        MaxAutoPrepare = prepared ? 50 : 0,
+        MaxPoolSize = callers + 1,
+        SslMode = SslMode.Disable,
+        GssEncryptionMode = GssEncryptionMode.Disable,
+    }.ConnectionString;
+
     /// <summary>Makes the table as large as it has to be.</summary>
     public async Task FillAsync(int rows)
     {

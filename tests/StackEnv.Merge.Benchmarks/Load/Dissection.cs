@@ -1,0 +1,87 @@
+using System.Text.Json;
+using StackEnv.Merge.Benchmarks.Contestants;
+using StackEnv.Merge.Benchmarks.Network;
+
+namespace StackEnv.Merge.Benchmarks.Load;
+
+/// <summary>Counts what a merge of two changes into a set of 20 keys takes: one caller, one merge after the other, nothing else in the process.</summary>
+internal sealed class Dissection(StacksDatabase database, int merges)
+{
+    private readonly Scenario _scenario = new();
+
+    /// <summary>What it takes to hand out the set: a dictionary with all its keys and values, and nothing else.</summary>
+    public double DictionaryBytes()
+    {
+        var json = JsonSerializer.SerializeToUtf8Bytes(new ScenarioRows(_scenario).InitialSetOf(0));
+        return BytesOf(() => _ = ReadDictionary(json));
+    }
+
+    public async Task<IReadOnlyList<Anatomy>> RunAsync(IReadOnlyList<Contestant> contestants, Action<double> progress)
+    {
+        await database.FillAsync(_scenario.TableRows);
+        var anatomies = new List<Anatomy>();
+        foreach (var prepared in new[] { true, false })
+        {
+            foreach (var contestant in contestants)
+            {
+                var connectionString = database.ConnectionStringWith(prepared, _scenario.Callers);
+                var (_, bytes) = await MergeAsync(contestant, connectionString, static () => 0);
+                await using var proxy = DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.Zero);
+                var (roundTrips, _) = await MergeAsync(contestant, proxy.Reroute(connectionString), () => proxy.RoundTrips);
+                anatomies.Add(new(contestant.Name, prepared, roundTrips, bytes));
+                progress(0.5 / contestants.Count);
+            }
+        }
+
+        return anatomies;
+    }
+
+    private async Task<(double RoundTrips, double Bytes)> MergeAsync(Contestant contestant, string connectionString, Func<long> roundTrips)
+    {
+        var rows = new ScenarioRows(_scenario);
+        var callers = await rows.ResetAsync(database);
+        await using var merger = contestant.Create(connectionString);
+        await MergeAsync(merger, callers[0]);
+        var (roundTripsBefore, allocatedBefore) = (roundTrips(), GC.GetTotalAllocatedBytes(precise: true));
+        await MergeAsync(merger, callers[0]);
+        var (roundTripsAfter, allocatedAfter) = (roundTrips(), GC.GetTotalAllocatedBytes(precise: true));
+        await rows.VerifyAsync(database, callers);
+        return ((double)(roundTripsAfter - roundTripsBefore) / merges, (double)(allocatedAfter - allocatedBefore) / merges);
+    }
+
+    private async Task MergeAsync(IContestant merger, Caller caller)
+    {
+        for (var merge = 0; merge < merges; merge++)
+            caller.Merged(await merger.MergeAsync(caller.NextRow, caller.NextChanges()));
+    }
+
+    private double BytesOf(Action action)
+    {
+        action();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var time = 0; time < merges; time++)
+            action();
+        return (double)(GC.GetAllocatedBytesForCurrentThread() - before) / merges;
+    }
+
+    private static Dictionary<string, string> ReadDictionary(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json);
+        var properties = 0;
+        while (reader.Read())
+            properties += reader.TokenType == JsonTokenType.PropertyName ? 1 : 0;
+
+        var dictionary = new Dictionary<string, string>(properties, StringComparer.Ordinal);
+        reader = new(json);
+        while (reader.Read())
+        {
+            if (reader.TokenType != JsonTokenType.PropertyName)
+                continue;
+            var key = reader.GetString()!;
+            reader.Read();
+            dictionary.Add(key, reader.GetString()!);
+        }
+
+        return dictionary;
+    }
+}

@@ -1,0 +1,143 @@
+using System.Globalization;
+using ScottPlot;
+using StackEnv.Merge.Benchmarks.Load;
+
+namespace StackEnv.Merge.Benchmarks.Report;
+
+/// <summary>Draws the sweeps, each contestant in the same colour everywhere and with its name at the end of its line.</summary>
+internal sealed class Plots(string folder)
+{
+    private const int Width = 860;
+    private const int Height = 480;
+
+    private static readonly Color Ink = Color.FromHex("#333333");
+    private static readonly Color Grid = Color.FromHex("#E6E6E6");
+    private static readonly int[] LabelledDigits = [1, 2, 5];
+
+    /// <summary>Draws whatever was measured.</summary>
+    public void Draw(Results results)
+    {
+        Directory.CreateDirectory(folder);
+        foreach (var hot in new[] { false, true })
+        {
+            var target = hot ? "one hot row" : "separate rows";
+            var file = hot ? "hot" : "separate";
+            Draw(
+                $"throughput-by-latency-{file}",
+                $"Merges per second by network latency: 8 callers, {target}",
+                "one-way delay of the network, ms",
+                "merges per second",
+                results.Of(Sweep.Latency).Where(contest => contest.Scenario.Hot == hot),
+                static scenario => scenario.DelayMilliseconds.ToString("0.#", CultureInfo.InvariantCulture),
+                static slice => slice.MergesPerSecond);
+            Draw(
+                $"throughput-by-callers-{file}",
+                $"Merges per second by callers: 1 ms each way, {target}",
+                "callers",
+                "merges per second",
+                results.Of(Sweep.Callers).Where(contest => contest.Scenario.Hot == hot),
+                static scenario => scenario.Callers.ToString(CultureInfo.InvariantCulture),
+                static slice => slice.MergesPerSecond);
+        }
+
+        Draw(
+            "cost-by-size",
+            "Time of a merge by size of the set: one caller, no network in between",
+            "keys in the set (its size)",
+            "median time of a merge, ms",
+            results.Of(Sweep.Size),
+            static scenario => string.Create(CultureInfo.InvariantCulture, $"{scenario.Keys} ({new ScenarioRows(scenario).BytesOfASet / 1024d:0.0} KiB)"),
+            static slice => slice.MedianMilliseconds);
+        Draw(
+            "cost-by-rows",
+            "Time of a merge by rows in the table: one caller, no network in between",
+            "rows in the table",
+            "median time of a merge, ms",
+            results.Of(Sweep.Rows),
+            static scenario => scenario.TableRows.ToString("N0", CultureInfo.InvariantCulture),
+            static slice => slice.MedianMilliseconds);
+    }
+
+    private void Draw(
+        string file, string title, string xLabel, string yLabel, IEnumerable<ContestResult> results, Func<Scenario, string> x, Func<Slice, double> y)
+    {
+        ContestResult[] contests = [.. results];
+        if (contests.Length < 2)
+            return;
+
+        using var plot = new Plot();
+        var ends = new List<(Appearance Appearance, double Y)>();
+        foreach (var appearance in Appearance.All.Where(appearance => contests.All(contest => contest.Has(appearance.Name))))
+        {
+            var ys = Array.ConvertAll(contests, contest => Math.Log10(contest.Figure(appearance.Name, y).Median));
+            var line = plot.Add.Scatter(Enumerable.Range(0, contests.Length).Select(static place => (double)place).ToArray(), ys, appearance.Color);
+            line.LineWidth = appearance.Width;
+            line.LinePattern = appearance.Pattern;
+            line.MarkerSize = 4 + (appearance.Width * 1.2f);
+            ends.Add((appearance, ys[^1]));
+        }
+
+        var limits = plot.Axes.GetLimits();
+        var (bottom, top) = (Math.Floor(limits.Bottom * 5) / 5, Math.Ceiling(limits.Top * 5) / 5);
+        foreach (var (appearance, place) in LabelsApart(ends, (top - bottom) * 0.052))
+        {
+            var label = plot.Add.Text(appearance.Title, contests.Length - 1 + (0.03 * contests.Length), place);
+            label.LabelFontColor = appearance.Color;
+            label.LabelFontSize = 14;
+            label.LabelBold = appearance.Name is "library";
+            label.LabelAlignment = Alignment.MiddleLeft;
+        }
+
+        plot.Axes.SetLimits(-0.15, (contests.Length - 1) * 1.45, bottom, top);
+        Style(plot, title, xLabel, yLabel);
+        plot.Axes.Bottom.SetTicks([.. Enumerable.Range(0, contests.Length).Select(static place => (double)place)], [.. contests.Select(contest => x(contest.Scenario))]);
+        double[] values = [.. Values(bottom, top)];
+        plot.Axes.Left.SetTicks([.. values.Select(Math.Log10)], [.. values.Select(static value => value.ToString(value < 1 ? "0.###" : "N0", CultureInfo.InvariantCulture))]);
+        plot.SaveSvg(Path.Combine(folder, $"{file}.svg"), Width, Height);
+    }
+
+    private static void Style(Plot plot, string title, string xLabel, string yLabel)
+    {
+        plot.Title(title, size: 17);
+        plot.XLabel(xLabel, size: 14);
+        plot.YLabel(yLabel, size: 14);
+        plot.Grid.MajorLineColor = Grid;
+        plot.FigureBackground.Color = Colors.White;
+        plot.Axes.Color(Ink);
+        plot.Axes.Right.IsVisible = false;
+        plot.Axes.Top.IsVisible = false;
+        plot.Axes.Bottom.TickLabelStyle.FontSize = 13;
+        plot.Axes.Left.TickLabelStyle.FontSize = 13;
+        plot.Axes.Left.MajorTickStyle.Length = 0;
+        plot.HideLegend();
+    }
+
+    private static IEnumerable<double> Values(double bottom, double top) =>
+        from power in Enumerable.Range((int)Math.Floor(bottom), (int)Math.Ceiling(top) - (int)Math.Floor(bottom) + 1)
+        from digit in LabelledDigits
+        let value = digit * Math.Pow(10, power)
+        where Math.Log10(value) >= bottom && Math.Log10(value) <= top
+        select value;
+
+    // Labels that would overlap form a pile around the middle of where they belong.
+    private static IEnumerable<(Appearance Appearance, double Y)> LabelsApart(List<(Appearance Appearance, double Y)> ends, double gap)
+    {
+        var piles = new List<(List<Appearance> Labels, double Middle)>();
+        foreach (var (appearance, y) in ends.OrderBy(static end => end.Y))
+        {
+            piles.Add(([appearance], y));
+            while (piles.Count > 1 && Bottom(piles[^1]) - Top(piles[^2]) < gap)
+            {
+                var (below, above) = (piles[^2], piles[^1]);
+                var count = below.Labels.Count + above.Labels.Count;
+                piles.RemoveRange(piles.Count - 2, 2);
+                piles.Add(([.. below.Labels, .. above.Labels], ((below.Middle * below.Labels.Count) + (above.Middle * above.Labels.Count)) / count));
+            }
+        }
+
+        return piles.SelectMany(pile => pile.Labels.Select((label, place) => (label, Bottom(pile) + (place * gap))));
+
+        double Bottom((List<Appearance> Labels, double Middle) pile) => pile.Middle - (gap * (pile.Labels.Count - 1) / 2);
+        double Top((List<Appearance> Labels, double Middle) pile) => pile.Middle + (gap * (pile.Labels.Count - 1) / 2);
+    }
+}
