@@ -23,7 +23,7 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
             Sweep.Size with { Scenarios = [Sweep.Size.Scenarios[0], Sweep.Size.Scenarios[^1]] },
             Sweep.Rows with { Scenarios = [.. Sweep.Rows.Scenarios.Take(2)] },
         ],
-        MergesOfDissection: 200,
+        MergesOfDissection: 500,
         RoundTripsOfDelayCheck: 50,
         Load.Effort.Smoke);
 

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using Npgsql;
 using StackEnv.Merge.Benchmarks.Load;
 
@@ -12,10 +11,10 @@ namespace StackEnv.Merge.Benchmarks.Contestants;
 /// PostgreSQL's own client, written in C, in pipeline mode: what could be reached at the best. It merges by itself, into keys that count its
 /// transactions, so that the rows tell whether each was written.
 /// </summary>
-internal sealed partial class PgBenchClient
+internal sealed class PgBenchClient
 {
     private const string Counter = "PGBENCH";
-    private const int FewestTransactions = 20;
+    private const int FewestTransactions = 40;
     private const int MostTransactions = 5_000;
 
     private readonly string _program;
@@ -62,20 +61,11 @@ internal sealed partial class PgBenchClient
         {
             var script = Path.Combine(folder, "script.sql");
             await File.WriteAllLinesAsync(script, [@"\set n :n + 1", @"\startpipeline", .. pgBenchScript.Statements.Select(statement => Fill(statement, scenario)), @"\endpipeline"]);
-            var said = await RunAsync(connectionString, [
+            await RunAsync(connectionString, [
                 "-n", "-M", scenario.Prepared ? "prepared" : "extended", "-D", "n=0", "-c", Text(scenario.Callers), "-j", Text(Math.Min(2, scenario.Callers)),
                 "-t", Text(transactions), "-f", script, "-l", "--log-prefix", Path.Combine(folder, "log")]);
-            var merges = (long)transactions * scenario.Callers;
-            await VerifyAsync(rows, database, merges);
-            var latencies = await LatenciesAsync(folder);
-            var rate = double.Parse(Rate().Match(said).Groups["rate"].Value, CultureInfo.InvariantCulture);
-            return new(
-                merges,
-                merges / rate,
-                latencies.Quantile(0.5).TotalMilliseconds,
-                latencies.Quantile(0.99).TotalMilliseconds,
-                AllocatedBytes: null,
-                ServerCpuMicroseconds: null);
+            await VerifyAsync(rows, database, (long)transactions * scenario.Callers);
+            return await ReadLogsAsync(folder);
         }
         finally
         {
@@ -106,21 +96,41 @@ internal sealed partial class PgBenchClient
             throw new WrongRowException($"The rows count {counted} of the {merges} merges of pgbench.");
     }
 
-    // "client transaction microseconds script seconds microseconds"
-    private static async Task<LatencyHistogram> LatenciesAsync(string folder)
+    // Counted is what ended while all clients were at it: after each had its first transaction, for which it prepares the statements, and
+    // before any had its last.
+    private static async Task<Slice> ReadLogsAsync(string folder)
     {
-        var latencies = new LatencyHistogram();
+        // "client transaction microseconds script seconds microseconds"
+        var ended = new List<(int Client, long Took, long At)>();
         foreach (var log in Directory.EnumerateFiles(folder, "log*"))
         {
             await foreach (var line in File.ReadLinesAsync(log))
-                latencies.Record(TimeSpan.FromMicroseconds(long.Parse(line.Split(' ')[2], CultureInfo.InvariantCulture)));
+            {
+                long[] fields = [.. line.Split(' ').Select(static field => long.Parse(field, CultureInfo.InvariantCulture))];
+                ended.Add(((int)fields[0], fields[2], (fields[4] * 1_000_000) + fields[5]));
+            }
         }
 
-        return latencies;
+        var clients = ended.GroupBy(static transaction => transaction.Client, static transaction => transaction.At).ToList();
+        var (from, to) = (clients.Max(static client => client.Min()), clients.Min(static client => client.Max()));
+        var latencies = new LatencyHistogram();
+        foreach (var (_, took, at) in ended)
+        {
+            if (at > from && at <= to)
+                latencies.Record(TimeSpan.FromMicroseconds(took));
+        }
+
+        return new(
+            latencies.Count,
+            Math.Max(1, to - from) / 1e6,
+            latencies.Quantile(0.5).TotalMilliseconds,
+            latencies.Quantile(0.99).TotalMilliseconds,
+            AllocatedBytes: null,
+            ServerCpuMicroseconds: null);
     }
 
     [SuppressMessage("Security", "CA3006", Justification = "The program is PostgreSQL's own, where the server says it is.")]
-    private async Task<string> RunAsync(string connectionString, string[] arguments)
+    private async Task RunAsync(string connectionString, string[] arguments)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
         var start = new ProcessStartInfo(_program, [.. arguments, settings.Database ?? "postgres"]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
@@ -133,11 +143,10 @@ internal sealed partial class PgBenchClient
         start.Environment["PGOPTIONS"] = $"-c search_path={settings.SearchPath}";
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
+        var errors = await process.StandardError.ReadToEndAsync();
+        await output;
         await process.WaitForExitAsync();
-        return process.ExitCode == 0 ? await output : throw new InvalidOperationException($"pgbench failed: {await errors}");
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"pgbench failed: {errors}");
     }
-
-    [GeneratedRegex(@"tps = (?<rate>[\d.]+)", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
-    private static partial Regex Rate();
 }

@@ -7,6 +7,11 @@ namespace StackEnv.Merge.Benchmarks.Load;
 /// <summary>Counts what a merge of two changes into a set of 20 keys takes: one caller, one merge after the other, nothing else in the process.</summary>
 internal sealed class Dissection(StacksDatabase database, int merges)
 {
+    private const int MergesThroughProxy = 50;
+
+    // What the runtime allocates by the way (it compiles, it grows a pool) falls into few of them.
+    private const int Batches = 10;
+
     private readonly Scenario _scenario = new();
 
     /// <summary>What it takes to hand out the set: a dictionary with all its keys and values, and nothing else.</summary>
@@ -25,9 +30,9 @@ internal sealed class Dissection(StacksDatabase database, int merges)
             foreach (var contestant in contestants)
             {
                 var connectionString = database.ConnectionStringWith(prepared, _scenario.Callers);
-                var (_, bytes) = await MergeAsync(contestant, connectionString, static () => 0);
+                var (_, bytes) = await MergeAsync(contestant, connectionString, merges, static () => 0);
                 await using var proxy = DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.Zero);
-                var (roundTrips, _) = await MergeAsync(contestant, proxy.Reroute(connectionString), () => proxy.RoundTrips);
+                var (roundTrips, _) = await MergeAsync(contestant, proxy.Reroute(connectionString), MergesThroughProxy, () => proxy.RoundTrips);
                 anatomies.Add(new(contestant.Name, prepared, roundTrips, bytes));
                 progress(0.5 / contestants.Count);
             }
@@ -36,22 +41,29 @@ internal sealed class Dissection(StacksDatabase database, int merges)
         return anatomies;
     }
 
-    private async Task<(double RoundTrips, double Bytes)> MergeAsync(Contestant contestant, string connectionString, Func<long> roundTrips)
+    private async Task<(double RoundTrips, double Bytes)> MergeAsync(Contestant contestant, string connectionString, int times, Func<long> roundTrips)
     {
         var rows = new ScenarioRows(_scenario);
         var callers = await rows.ResetAsync(database);
         await using var merger = contestant.Create(connectionString);
-        await MergeAsync(merger, callers[0]);
-        var (roundTripsBefore, allocatedBefore) = (roundTrips(), GC.GetTotalAllocatedBytes(precise: true));
-        await MergeAsync(merger, callers[0]);
-        var (roundTripsAfter, allocatedAfter) = (roundTrips(), GC.GetTotalAllocatedBytes(precise: true));
+        await MergeAsync(merger, callers[0], times);
+        var roundTripsBefore = roundTrips();
+        var bytes = new List<double>();
+        for (var batch = 0; batch < Batches; batch++)
+        {
+            var before = GC.GetTotalAllocatedBytes(precise: true);
+            await MergeAsync(merger, callers[0], times / Batches);
+            bytes.Add((double)(GC.GetTotalAllocatedBytes(precise: true) - before) / (times / Batches));
+        }
+
+        var roundTripsOfAMerge = (double)(roundTrips() - roundTripsBefore) / times;
         await rows.VerifyAsync(database, callers);
-        return ((double)(roundTripsAfter - roundTripsBefore) / merges, (double)(allocatedAfter - allocatedBefore) / merges);
+        return (roundTripsOfAMerge, Spread.Of(bytes).Median);
     }
 
-    private async Task MergeAsync(IContestant merger, Caller caller)
+    private static async Task MergeAsync(IContestant merger, Caller caller, int times)
     {
-        for (var merge = 0; merge < merges; merge++)
+        for (var merge = 0; merge < times; merge++)
             caller.Merged(await merger.MergeAsync(caller.NextRow, caller.NextChanges()));
     }
 

@@ -7,20 +7,20 @@ namespace StackEnv.Merge.Benchmarks.Report;
 /// <param name="Title">In tables and plots.</param>
 /// <param name="Color">The same everywhere, and to be told apart by those who see colours differently.</param>
 /// <param name="Width">Of its line.</param>
-/// <param name="Pattern">Dashed for what nobody would merge by: the limits.</param>
-internal sealed record Appearance(string Name, string Title, Color Color, float Width, LinePattern Pattern)
+/// <param name="Marker">Open for what nobody would merge by: the limits.</param>
+internal sealed record Appearance(string Name, string Title, Color Color, float Width, MarkerShape Marker)
 {
     /// <summary>In the order of tables.</summary>
     public static IReadOnlyList<Appearance> All { get; } =
     [
-        new("library", "StackEnv.Merge", Color.FromHex("#0072B2"), 3.5f, LinePattern.Solid),
-        new("bare", "bare UPDATE", Color.FromHex("#555555"), 2, LinePattern.Dashed),
-        new("npgsql", "one by one, Npgsql", Color.FromHex("#E69F00"), 2, LinePattern.Solid),
-        new("dapper", "one by one, Dapper", Color.FromHex("#B8860B"), 2, LinePattern.Solid),
-        new("efcore", "EF Core, xmin", Color.FromHex("#009E73"), 2, LinePattern.Solid),
-        new("lock", "DistributedLock", Color.FromHex("#CC79A7"), 2, LinePattern.Solid),
-        new("pgbench-bare", "bare UPDATE, pgbench", Color.FromHex("#999999"), 1.5f, LinePattern.Dotted),
-        new("pgbench-library", "our SQL, pgbench", Color.FromHex("#56B4E9"), 1.5f, LinePattern.Dotted),
+        new("library", "StackEnv.Merge", Color.FromHex("#0072B2"), 3.5f, MarkerShape.FilledCircle),
+        new("bare", "bare UPDATE", Color.FromHex("#555555"), 2, MarkerShape.OpenCircle),
+        new("npgsql", "one by one, Npgsql", Color.FromHex("#E69F00"), 2, MarkerShape.FilledDiamond),
+        new("dapper", "one by one, Dapper", Color.FromHex("#B8860B"), 2, MarkerShape.FilledTriangleUp),
+        new("efcore", "EF Core, xmin", Color.FromHex("#009E73"), 2, MarkerShape.FilledSquare),
+        new("lock", "DistributedLock", Color.FromHex("#CC79A7"), 2, MarkerShape.FilledTriangleDown),
+        new("pgbench-bare", "bare UPDATE, pgbench", Color.FromHex("#999999"), 1.5f, MarkerShape.OpenSquare),
+        new("pgbench-library", "our SQL, pgbench", Color.FromHex("#56B4E9"), 1.5f, MarkerShape.OpenSquare),
     ];
     public static Appearance Of(string name) => All.Single(appearance => appearance.Name == name);
 }

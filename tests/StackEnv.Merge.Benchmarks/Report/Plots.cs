@@ -10,6 +10,12 @@ internal sealed class Plots(string folder)
     private const int Width = 860;
     private const int Height = 480;
 
+    // Each letter is placed as in this font, and Verdana's are as wide.
+    private const string Font = "DejaVu Sans";
+
+    // Above and below the lines, as a power of ten.
+    private const double Margin = 0.15;
+
     private static readonly Color Ink = Color.FromHex("#333333");
     private static readonly Color Grid = Color.FromHex("#E6E6E6");
     private static readonly int[] LabelledDigits = [1, 2, 5];
@@ -66,19 +72,27 @@ internal sealed class Plots(string folder)
             return;
 
         using var plot = new Plot();
+        var heights = new List<double>();
         var ends = new List<(Appearance Appearance, double Y)>();
         foreach (var appearance in Appearance.All.Where(appearance => contests.All(contest => contest.Has(appearance.Name))))
         {
-            var ys = Array.ConvertAll(contests, contest => Math.Log10(contest.Figure(appearance.Name, y).Median));
-            var line = plot.Add.Scatter(Enumerable.Range(0, contests.Length).Select(static place => (double)place).ToArray(), ys, appearance.Color);
+            // A contestant too slow to end one merge in a short window has no point there.
+            var points = contests.Index().Select(contest => (X: (double)contest.Index, Y: Math.Log10(contest.Item.Figure(appearance.Name, y).Median))).Where(static point => double.IsFinite(point.Y)).ToArray();
+            if (points.Length == 0)
+                continue;
+            var line = plot.Add.Scatter(Array.ConvertAll(points, static point => point.X), Array.ConvertAll(points, static point => point.Y), appearance.Color);
             line.LineWidth = appearance.Width;
-            line.LinePattern = appearance.Pattern;
-            line.MarkerSize = 4 + (appearance.Width * 1.2f);
-            ends.Add((appearance, ys[^1]));
+            line.MarkerShape = appearance.Marker;
+            line.MarkerSize = 5 + (appearance.Width * 1.2f);
+            line.MarkerLineWidth = 1.5f;
+            heights.AddRange(points.Select(static point => point.Y));
+            ends.Add((appearance, points[^1].Y));
         }
 
-        var limits = plot.Axes.GetLimits();
-        var (bottom, top) = (Math.Floor(limits.Bottom * 5) / 5, Math.Ceiling(limits.Top * 5) / 5);
+        if (heights.Count == 0)
+            return;
+
+        var (bottom, top) = (heights.Min() - Margin, heights.Max() + Margin);
         foreach (var (appearance, place) in LabelsApart(ends, (top - bottom) * 0.052))
         {
             var label = plot.Add.Text(appearance.Title, contests.Length - 1 + (0.03 * contests.Length), place);
@@ -93,7 +107,9 @@ internal sealed class Plots(string folder)
         plot.Axes.Bottom.SetTicks([.. Enumerable.Range(0, contests.Length).Select(static place => (double)place)], [.. contests.Select(contest => x(contest.Scenario))]);
         double[] values = [.. Values(bottom, top)];
         plot.Axes.Left.SetTicks([.. values.Select(Math.Log10)], [.. values.Select(static value => value.ToString(value < 1 ? "0.###" : "N0", CultureInfo.InvariantCulture))]);
-        plot.SaveSvg(Path.Combine(folder, $"{file}.svg"), Width, Height);
+        plot.Font.Set(Font);
+        File.WriteAllText(Path.Combine(folder, $"{file}.svg"), plot.GetSvgXml(Width, Height).Replace($"\"{Font}\"", $"\"{Font}, Verdana, sans-serif\"", StringComparison.Ordinal));
+        plot.SavePng(Path.Combine(folder, $"{file}.png"), Width, Height);
     }
 
     private static void Style(Plot plot, string title, string xLabel, string yLabel)

@@ -8,6 +8,14 @@ namespace StackEnv.Merge.Benchmarks.Report;
 internal static class Screen
 {
     private const int MostTypes = 25;
+    private const int WidthOfTables = 130;
+
+    /// <summary>Has the tables in full where there is no terminal to fit them into.</summary>
+    public static void Prepare()
+    {
+        if (Console.IsOutputRedirected)
+            AnsiConsole.Profile.Width = WidthOfTables;
+    }
 
     public static void Show(Results results)
     {
