@@ -40,7 +40,7 @@ internal static class MergeFailure
                 stack,
                 Culprit(transaction) + Describe(failure),
                 sqlState: null,
-                failure is NpgsqlException { IsTransient: true } or TimeoutException,
+                IsTransient(failure),
                 Attachable(failure)),
         };
     }
@@ -51,6 +51,15 @@ internal static class MergeFailure
     {
         PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } => true,
         PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException } => wait.IsOver,
+        _ => false,
+    };
+
+    // Of several hosts the driver says only that none of them will do, which is how a failover looks while it lasts.
+    private static bool IsTransient(Exception failure) => failure switch
+    {
+        TimeoutException or NpgsqlException { IsTransient: true } => true,
+        NpgsqlException { InnerException: AggregateException hosts } => hosts.InnerExceptions.Any(IsTransient),
+        NpgsqlException { InnerException: null } and not PostgresException => true,
         _ => false,
     };
 

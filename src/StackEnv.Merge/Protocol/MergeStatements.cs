@@ -11,6 +11,9 @@ namespace StackEnv.Merge.Protocol;
 /// </remarks>
 internal sealed class MergeStatements
 {
+    // When the write happens and not now(), which is when the transaction began: in a queue for the row it would run backwards.
+    public const string Clock = "clock_timestamp()";
+
     // An explicit mode, so that no default of the role or the database changes the protocol.
     private const string Begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
     private const string RestoreStatementTimeout = "SET LOCAL statement_timeout TO DEFAULT";
@@ -139,8 +142,7 @@ internal sealed class MergeStatements
 
             LockedRead = $"SELECT {status}::text, {env}::text FROM {table} WHERE {key} = $1{(hasOwner ? $" AND {owner} = $2" : "")} FOR UPDATE";
 
-            // The time is the clock's and not now(), which is when the transaction began: in a queue for the row it would run backwards.
-            var touch = options.UpdatedAtColumn is { } updatedAt ? $", {SqlIdentifier.Quote(updatedAt)} = clock_timestamp()" : "";
+            var touch = options.UpdatedAtColumn is { } updatedAt ? $", {SqlIdentifier.Quote(updatedAt)} = {Clock}" : "";
 
             // $1 is the key, $2 what is set, $3 what is deleted, $4 the statuses of a teardown, $5 the limit, $6 the owner.
             var mayWrite = $"{key} = $1{(hasOwner ? $" AND {owner} = $6" : "")} AND ({status}::text = ANY ($4)) IS NOT TRUE";

@@ -9,18 +9,17 @@ internal static class SchemaAdvice
     {
         var table = SqlIdentifier.Table(options);
         var columns = Columns(stack, options);
+        var culprit = TextAt(refused.Position, statement);
         switch (refused.SqlState)
         {
             case PostgresErrorCodes.UndefinedTable:
                 return $"Set {nameof(StackEnvMergeOptions)}.{nameof(options.Schema)} and .{nameof(options.Table)} to the table of your stacks, or create it: " +
                     $"CREATE TABLE {table} ({string.Join(", ", columns.Select(static column => column.Definition))});";
 
-            case PostgresErrorCodes.UndefinedColumn when refused.Position > 0 && refused.Position <= statement.CommandText.Length:
-                // PostgreSQL says where in our own text the name stands that it does not know.
-                var unknown = statement.CommandText.AsSpan(refused.Position - 1);
+            case PostgresErrorCodes.UndefinedColumn:
                 foreach (var column in columns)
                 {
-                    if (unknown.StartsWith(column.QuotedName, StringComparison.Ordinal))
+                    if (culprit.StartsWith(column.QuotedName, StringComparison.Ordinal))
                     {
                         return $"Set {nameof(StackEnvMergeOptions)}.{column.Option} to the right column of {table}, or add it: ALTER TABLE {table} ADD COLUMN {column.Definition};";
                     }
@@ -32,6 +31,9 @@ internal static class SchemaAdvice
                 return $"The type of {SqlIdentifier.Quote(options.KeyColumn)} or of the owner column {SqlIdentifier.Quote(options.OwnerColumn)} does not fit this StackRef: " +
                     "make it from a Guid for uuid, a string for text, a long for bigint.";
 
+            case PostgresErrorCodes.DatatypeMismatch when options.UpdatedAtColumn is { } updatedAt && culprit.StartsWith(MergeStatements.Clock, StringComparison.Ordinal):
+                return $"{SqlIdentifier.Quote(updatedAt)} must be of type timestamptz; or set {nameof(StackEnvMergeOptions)}.{nameof(options.UpdatedAtColumn)} to null.";
+
             case PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.DatatypeMismatch:
                 var env = SqlIdentifier.Quote(options.EnvVarsColumn);
                 return $"{env} must be of type jsonb: ALTER TABLE {table} ALTER COLUMN {env} TYPE jsonb USING {env}::jsonb;";
@@ -40,6 +42,10 @@ internal static class SchemaAdvice
                 return null;
         }
     }
+
+    // PostgreSQL says where in our own text it found the error.
+    private static ReadOnlySpan<char> TextAt(int position, NpgsqlBatchCommand statement) =>
+        position > 0 && position <= statement.CommandText.Length ? statement.CommandText.AsSpan(position - 1) : default;
 
     private static List<Column> Columns(StackRef stack, StackEnvMergeOptions options)
     {
