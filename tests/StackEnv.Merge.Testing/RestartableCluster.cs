@@ -101,6 +101,8 @@ public sealed class RestartableCluster : IAsyncDisposable
 
     private static async Task ShellAsync(string script, int processId)
     {
+        // To `kill`, 0 and below are whole groups of processes, this one's among them.
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(processId);
         using var shell = Process.Start("sh", ["-c", script, processId.ToString(CultureInfo.InvariantCulture)]);
         await shell.WaitForExitAsync();
         Assert.True(shell.ExitCode == 0, $"`{script}` failed for process {processId}.");

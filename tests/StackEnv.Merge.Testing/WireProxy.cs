@@ -16,9 +16,6 @@ public sealed class WireProxy : IAsyncDisposable
     private int _roundTrips;
     private Cut? _cut;
     private Pause? _pause;
-    private Countdown? _countdown;
-    private int _bytesFromClient;
-    private int _bytesFromServer;
     private volatile bool _serverIsMute;
 
     private WireProxy(EndPoint server)
@@ -63,9 +60,9 @@ public sealed class WireProxy : IAsyncDisposable
     {
         lock (_gate)
         {
-            (_cut, _pause, _countdown) = (null, null, null);
+            (_cut, _pause) = (null, null);
             _serverSpokeLast = true;
-            _roundTrips = _bytesFromClient = _bytesFromServer = 0;
+            _roundTrips = 0;
         }
     }
 
@@ -77,27 +74,6 @@ public sealed class WireProxy : IAsyncDisposable
 
     /// <summary>The next time that the server sends this text, pass it on up to its end and cut there.</summary>
     public void CutAfterServerSends(ReadOnlySpan<byte> text) => Plan(new(FromServer: true, text.ToArray(), PassOn: true));
-
-    /// <summary>Passes on this many more bytes of one direction, and cuts there: within a message as likely as between two.</summary>
-    public void CutAfterBytes(bool fromServer, int bytes)
-    {
-        lock (_gate)
-        {
-            _countdown = new(fromServer, bytes);
-        }
-    }
-
-    /// <summary>How many bytes have passed in each direction since the last <see cref="Reset"/>.</summary>
-    public (int FromClient, int FromServer) Bytes
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return (_bytesFromClient, _bytesFromServer);
-            }
-        }
-    }
 
     /// <summary>The next time that the client sends this text, pass on what comes before it, and the rest only when the returned source is completed.</summary>
     /// <returns>A task that is done when what comes before has been passed on, and the source that lets the rest go.</returns>
@@ -229,13 +205,6 @@ public sealed class WireProxy : IAsyncDisposable
     {
         lock (_gate)
         {
-            _ = fromServer ? _bytesFromServer += data.Length : _bytesFromClient += data.Length;
-            if (_countdown is { } countdown && countdown.FromServer == fromServer)
-            {
-                _countdown = countdown.Bytes > data.Length ? countdown with { Bytes = countdown.Bytes - data.Length } : null;
-                return (Math.Min(countdown.Bytes, data.Length), _countdown is null);
-            }
-
             if (_cut is not { } cut || cut.FromServer != fromServer || data.IndexOf(cut.Text) is not (>= 0 and var at))
             {
                 return (data.Length, false);
@@ -270,8 +239,6 @@ public sealed class WireProxy : IAsyncDisposable
             _serverSpokeLast = true;
         }
     }
-
-    private sealed record Countdown(bool FromServer, int Bytes);
 
     private sealed record Pause(byte[] Text, TaskCompletionSource Reached, TaskCompletionSource Release);
 

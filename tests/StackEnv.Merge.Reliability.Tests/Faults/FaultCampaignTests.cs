@@ -1,5 +1,5 @@
-using System.Threading.Channels;
 using System.Diagnostics;
+using System.Threading.Channels;
 using Xunit.Sdk;
 
 namespace StackEnv.Merge.Reliability.Tests.Faults;
@@ -53,6 +53,7 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
         campaign.Report($"{tally.Faults} faults in {elapsed.TotalSeconds:F0} s, {watch.Seen.Values.Sum()} texts read for the planted secret, {watch.Leaks.Count} with it");
         campaign.ReportTable(FaultTally.Columns, tally.Rows());
         Assert.Empty(watch.Leaks);
+        Assert.InRange(tally.LateCancels, 0, 1 + (tally.Faults / 1_000));
         await Task.WhenAll(own.Select(static server => server.DisposeAsync().AsTask()));
     }
 }

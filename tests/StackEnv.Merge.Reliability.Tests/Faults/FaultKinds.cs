@@ -47,18 +47,20 @@ internal static class FaultKinds
     /// <summary>Whether the server ends the session, be it in the middle of the merge or when it is idle again.</summary>
     public static bool EndsSessionOnServer(this FaultKind kind) => kind == FaultKind.TerminatedSession || kind.StopsServer();
 
+    /// <summary>Whether the server process is asked to cancel what it is at, which it may notice as late as in the next statement.</summary>
+    public static bool CancelsOnServer(this FaultKind kind) => kind is FaultKind.CancelledToken or FaultKind.CancelledQuery or FaultKind.FrozenProcess;
+
     /// <summary>Whether it strikes a server process, so that there has to be one when the merge begins.</summary>
     public static bool StrikesProcess(this FaultKind kind) => kind.NeedsOwnServer() || kind is FaultKind.TerminatedSession or FaultKind.CancelledQuery;
 
     /// <summary>Whether it may strike while the server is carrying out the write or the commit.</summary>
     public static bool MayStrikeWhileServerWorks(this FaultKind kind) => kind.StrikesProcess() || kind == FaultKind.CancelledToken;
 
-    /// <summary>Whether a caller may be told this. Unknown is always the truth, and no excuse where the connection is well.</summary>
+    /// <summary>Whether a caller may be told this. Unknown is never a lie, and no excuse where the connection is well.</summary>
     public static bool MayBeTold(this FaultKind kind, Told told) => kind switch
     {
         FaultKind.Delay => told == Told.Committed,
         FaultKind.LockedRow => told == Told.NotCommitted,
-        FaultKind.CancelledQuery => told != Told.Unknown,
         _ => true,
     };
 }

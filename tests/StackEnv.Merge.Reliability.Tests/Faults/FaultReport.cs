@@ -5,5 +5,12 @@ namespace StackEnv.Merge.Reliability.Tests.Faults;
 /// <param name="HasStruck">Whether it came to pass before the merge was over.</param>
 /// <param name="Told">What the caller was told.</param>
 /// <param name="WasCommitted">What the database holds.</param>
-/// <param name="DeadConnectionsMet">How many merges after it got a pooled connection that the server had ended while it was idle.</param>
-internal sealed record FaultReport(FaultKind Kind, bool HasStruck, Told Told, bool WasCommitted, int DeadConnectionsMet);
+/// <param name="NextFailed">Whether the next merge got a connection that the server had ended while it was idle, or a late cancel.</param>
+internal sealed record FaultReport(FaultKind Kind, bool HasStruck, Told Told, bool WasCommitted, bool NextFailed)
+{
+    /// <summary>Whether the next merge was cancelled by what was meant for this one.</summary>
+    public bool HasLateCancel => NextFailed && Kind.CancelsOnServer();
+
+    /// <summary>Whether this merge left a dead connection in the pool.</summary>
+    public bool HasDeadConnection => NextFailed && !Kind.CancelsOnServer();
+}

@@ -18,8 +18,20 @@ internal sealed class FaultTally
         }
     }
 
+    /// <summary>How many next merges were cancelled by what was meant for the one before.</summary>
+    public int LateCancels
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _reports.Count(static report => report.HasLateCancel);
+            }
+        }
+    }
+
     public static IReadOnlyList<string> Columns { get; } =
-        ["fault", "times", "told committed", "told not committed", "told unknown", "of these committed", "lies", "next merge failed", "dead pooled connection met first"];
+        ["fault", "times", "told committed", "told not committed", "told unknown", "of these committed", "lies", "next merge failed", "next got a dead idle connection first", "next got a late cancel first"];
 
     /// <summary>A run that ended as it must: one that did not has failed the campaign.</summary>
     public void Add(FaultReport report)
@@ -49,6 +61,7 @@ internal sealed class FaultTally
         reports.Count(static report => report.Told == Told.Unknown && report.WasCommitted),
         0,
         0,
-        reports.Sum(static report => report.DeadConnectionsMet),
+        reports.Count(static report => report.HasDeadConnection),
+        reports.Count(static report => report.HasLateCancel),
     ];
 }

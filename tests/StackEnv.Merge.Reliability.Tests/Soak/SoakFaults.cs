@@ -64,7 +64,7 @@ internal sealed class SoakFaults(RestartableCluster cluster, IReadOnlyList<SoakC
         {
             case 0:
                 Count("killed process");
-                await RestartableCluster.KillBackendAsync(await database.ScalarAsync<int>(AnySession, callers[random.Next(callers.Count)].Host.Name));
+                await RestartableCluster.KillBackendAsync(await AnyProcessAsync(callers[random.Next(callers.Count)].Host));
                 await cluster.WaitUntilReadyAsync();
                 break;
 
@@ -82,6 +82,17 @@ internal sealed class SoakFaults(RestartableCluster cluster, IReadOnlyList<SoakC
         }
 
         ledger.NoteRecovery();
+    }
+
+    private async Task<int> AnyProcessAsync(SoakHost host)
+    {
+        int process;
+        do
+        {
+            process = await database.ScalarAsync<int>(AnySession, host.Name);
+        }
+        while (process == 0);
+        return process;
     }
 
     private void Count(string kind) => _faults[kind] = _faults.GetValueOrDefault(kind) + 1;
