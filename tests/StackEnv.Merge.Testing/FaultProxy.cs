@@ -20,7 +20,6 @@ public sealed class FaultProxy : IAsyncDisposable
     private WireFault? _fault;
     private TaskCompletionSource<int> _struck = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private WireSession? _struckSession;
-    private WireSession? _busy;
     private int _fromClient;
     private int _fromServer;
 
@@ -64,17 +63,8 @@ public sealed class FaultProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>The server process that was spoken to last.</summary>
-    public int BusyProcess
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _busy?.ProcessId ?? 0;
-            }
-        }
-    }
+    /// <summary>The server process behind the connection that was opened last.</summary>
+    public int NewestProcess => Processes is [.., var newest] ? newest : 0;
 
     /// <summary>A proxy in front of the server, and a data source that goes through it.</summary>
     public static (FaultProxy Proxy, NpgsqlDataSource DataSource) InFrontOf(string connectionString, Action<NpgsqlConnectionStringBuilder>? configure = null)
@@ -154,7 +144,6 @@ public sealed class FaultProxy : IAsyncDisposable
     {
         lock (_gate)
         {
-            _busy = session;
             var number = fromServer ? _fromServer++ : _fromClient++;
             if (_fault is not { } fault || fault.FromServer != fromServer || fault.Message != number)
             {

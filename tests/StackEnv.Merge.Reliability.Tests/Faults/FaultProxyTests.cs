@@ -58,13 +58,13 @@ public sealed class FaultProxyTests : DatabaseTest, IAsyncLifetime
         _proxy.Arm(new(FromServer: true, Message: 3, Offset: 1, action));
         var selecting = SelectAsync();
         var process = await _proxy.Struck;
-        Assert.Equal(_proxy.BusyProcess, process);
+        Assert.Equal(_proxy.NewestProcess, process);
         Assert.False(selecting.IsCompleted);
 
         _proxy.Release(deliver: true);
 
         await selecting;
-        Assert.Equal(process, _proxy.BusyProcess);
+        Assert.Equal(process, _proxy.NewestProcess);
     }
 
     [Theory]

@@ -198,7 +198,7 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
     // carrying out what it has received.
     private async Task QuiesceAsync()
     {
-        var others = lane.Proxy.Processes.Where(process => process != lane.Proxy.BusyProcess).ToArray();
+        var others = lane.Proxy.Processes.Where(process => process != lane.Proxy.NewestProcess).ToArray();
         var startedAt = Stopwatch.GetTimestamp();
         while (others.Length > 0 && await Database.ScalarAsync<long>(
             "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY ($1) AND application_name = $2", others, Database.Schema) > 0)
