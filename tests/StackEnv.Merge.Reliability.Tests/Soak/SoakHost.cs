@@ -23,6 +23,8 @@ internal sealed class SoakHost : IAsyncDisposable
         {
             settings.ApplicationName = Name;
             settings.MaxPoolSize = PoolSize;
+            // Who gets no connection out of a pool that is large enough shall not blame a fault of long ago.
+            settings.Timeout = 3;
             settings.MaxAutoPrepare = 20;
             settings.CancellationTimeout = 200;
         });

@@ -4,7 +4,7 @@ namespace StackEnv.Merge.Reliability.Tests.Soak;
 
 /// <summary>
 /// Which faults there were, and whether they explain a merge that failed. A fault on one connection explains one failed merge of its host, that
-/// ends within <see cref="Reach"/> of it. A fault of the whole server explains every merge that overlaps with it, from the stop until
+/// ends within <see cref="Reach"/> of it. A fault of the whole server explains every merge that fails from the stop until
 /// <see cref="Aftermath"/> after the server answers again: so long a pool may hand out connections that died with it.
 /// </summary>
 internal sealed class SoakLedger
@@ -77,7 +77,7 @@ internal sealed class SoakLedger
         {
             var code = (failure as StackEnvMergeException)?.ErrorCode ?? "cancelled";
             _failures[code] = _failures.GetValueOrDefault(code) + 1;
-            if (_outageFrom <= Now && begunAt <= _outageTo + Aftermath)
+            if (_outageFrom <= Now && Now <= _outageTo + Aftermath)
             {
                 return;
             }
