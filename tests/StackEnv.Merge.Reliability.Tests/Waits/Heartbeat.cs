@@ -2,14 +2,14 @@ using System.Diagnostics;
 
 namespace StackEnv.Merge.Reliability.Tests.Waits;
 
-/// <summary>Notes when the machine gives this process no time: a thread of its own that has nothing to do but to wake up.</summary>
+/// <summary>Notes how long this process had to wait for the machine or for a thread of the pool, however little there was to do.</summary>
 internal sealed class Heartbeat : IDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(10);
 
+    private readonly Lock _gate = new();
     private readonly Thread _thread;
     private volatile bool _stopped;
-    private long _longestTicks;
 
     public Heartbeat()
     {
@@ -17,8 +17,18 @@ internal sealed class Heartbeat : IDisposable
         _thread.Start();
     }
 
-    /// <summary>The longest that the machine stood still.</summary>
-    public TimeSpan LongestStall => TimeSpan.FromTicks(Interlocked.Read(ref _longestTicks));
+    public TimeSpan LongestStall
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return field;
+            }
+        }
+
+        private set;
+    }
 
     public void Dispose()
     {
@@ -32,7 +42,16 @@ internal sealed class Heartbeat : IDisposable
         {
             var watch = Stopwatch.StartNew();
             Thread.Sleep(Interval);
-            Interlocked.Exchange(ref _longestTicks, Math.Max(LongestStall.Ticks, (watch.Elapsed - Interval).Ticks));
+            ThreadPool.UnsafeQueueUserWorkItem(Note, watch, preferLocal: false);
+        }
+    }
+
+    private void Note(Stopwatch watch)
+    {
+        var stall = watch.Elapsed - Interval;
+        lock (_gate)
+        {
+            LongestStall = stall > LongestStall ? stall : LongestStall;
         }
     }
 }

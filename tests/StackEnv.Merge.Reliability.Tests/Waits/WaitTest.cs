@@ -7,7 +7,7 @@ namespace StackEnv.Merge.Reliability.Tests.Waits;
 [Collection(WaitsAlone.Name)]
 public abstract class WaitTest(ITestOutputHelper output, WaitFigures figures) : DatabaseTest
 {
-    private const int Attempts = 5;
+    private const int Attempts = 3;
 
     protected static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
 
@@ -44,7 +44,7 @@ public abstract class WaitTest(ITestOutputHelper output, WaitFigures figures) : 
                     return seen;
                 }
 
-                late.Add($"{longest.TotalMilliseconds:F0} ms, the machine stood still for {heartbeat.LongestStall.TotalMilliseconds:F0} ms");
+                late.Add($"{longest.TotalMilliseconds:F0} ms, the process stood still for {heartbeat.LongestStall.TotalMilliseconds:F0} ms");
                 Assert.True(attempts < Attempts, $"{situation}: the limit is {Limit.TotalMilliseconds} ms, and each of {attempts} attempts was late: {string.Join("; ", late.TakeLast(attempts))}.");
             }
         }
