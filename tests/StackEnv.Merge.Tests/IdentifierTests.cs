@@ -11,6 +11,7 @@ public sealed class IdentifierTests : DatabaseTest
     [InlineData("select", "from", "where", "order", "group", "user")]
     [InlineData("dots.in.name", "a.b", "c.d", "e.f", "g.h", "i.j")]
     [InlineData("stacks; DROP TABLE stacks; --", "id = id OR 1=1", "$1", "'", "--", "/*")]
+    [InlineData("carriage\rreturn", "line\nfeed", "form\ffeed", "next\u0085line", "line\u2028separator", "paragraph\u2029separator")]
     [InlineData("таблица", "ключ", "владелец", "статус", "переменные", "время")]
     public async Task Odd_names_work(string table, string key, string owner, string status, string env, string updatedAt)
     {

@@ -31,6 +31,17 @@ public sealed class SchemaAdviceTests : DatabaseTest
     }
 
     [Fact]
+    public async Task A_missing_column_is_named_behind_a_name_with_a_character_outside_the_basic_plane()
+    {
+        await Database.ExecuteAsync("ALTER TABLE stacks RENAME env_vars TO \"🚀\"");
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => Database.MergerWith(static options => (options.EnvVarsColumn, options.KeyColumn) = ("🚀", "name")).MergeAsync("shop", Changes(("A", "1"))));
+
+        Assert.Contains("Set StackEnvMergeOptions.KeyColumn ", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_missing_key_column_is_named()
     {
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
