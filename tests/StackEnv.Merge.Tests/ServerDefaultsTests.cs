@@ -131,6 +131,7 @@ public sealed class ServerDefaultsTests : DatabaseTest
         var merging = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(20) }, journals: [slow]).MergeAsync(id, Changes(("A", Value), ("OLD", "")));
         await Database.WaitersAsync(1);
         await Task.Delay(20);
+        await holder.CommitStatusAsync(id, "failed"); // a write, which stricter isolation would not let the merge follow
         await holder.DisposeAsync();
 
         var result = await merging;
