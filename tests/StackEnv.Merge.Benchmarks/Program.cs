@@ -11,18 +11,20 @@ using StackEnv.Samples.Postgres;
 
 try
 {
-    var arguments = new Arguments(args);
-    switch (arguments.Command)
+    if (args is ["benchmarkdotnet", ..])
     {
-        case "help":
-            Console.WriteLine(Arguments.Help);
-            return 0;
-        case "benchmarkdotnet":
-            BenchmarkRunner.Run<MergeBenchmarks>(DefaultConfig.Instance.WithArtifactsPath(Path.Combine(Folder(arguments.Out), "benchmarkdotnet")));
-            return 0;
-        default:
-            return await MeasureAsync(arguments) ? 0 : 1;
+        BenchmarkSwitcher.FromTypes([typeof(MergeBenchmarks)]).Run(args[1..], DefaultConfig.Instance.WithArtifactsPath(Path.Combine(Folder(given: null), "benchmarkdotnet")));
+        return 0;
     }
+
+    var arguments = new Arguments(args);
+    if (arguments.Command is "help")
+    {
+        Console.WriteLine(Arguments.Help);
+        return 0;
+    }
+
+    return await MeasureAsync(arguments) ? 0 : 1;
 }
 catch (Exception failure) when (failure is FormatException or WrongRowException)
 {
@@ -58,7 +60,8 @@ static async Task<bool> MeasureAsync(Arguments arguments)
         AnsiConsole.MarkupLine("[yellow]pgbench is neither beside the server nor on the PATH: it does not compete.[/]");
 
     var results = await suite.RunAsync(database, arguments.Contestants, pgBench);
-    Screen.Show(results);
+    if (arguments.Command is not "smoke")
+        Screen.Show(results);
     if (arguments.Command is "allocations")
     {
         // Once more, alone and while the runtime is asked for samples, which costs something itself.
@@ -68,6 +71,7 @@ static async Task<bool> MeasureAsync(Arguments arguments)
     }
 
     Threshold[] thresholds = [.. Thresholds.OfAnatomy(results), .. arguments.Command is "full" or "check" ? Thresholds.OfSpeed(results) : []];
+    Screen.ShowVerified(results);
     var allMet = Screen.Show(thresholds);
     new Tables(Folder(arguments.Out), environment).Write(results, thresholds);
     new Plots(Folder(arguments.Images ?? arguments.Out)).Draw(results);

@@ -24,7 +24,7 @@ internal sealed class Arguments
           allocations     round trips and bytes allocated by a merge, and which types these are
           proxy           how exact the delay is
           contest         the scenario (or all combinations) of the options below
-          benchmarkdotnet one caller's time and allocations, by BenchmarkDotNet
+          benchmarkdotnet one caller's time and allocations, by BenchmarkDotNet, whose own options follow (--filter '*')
 
         Options
           --contestants library,bare,npgsql,dapper,efcore,lock,pgbench

@@ -74,10 +74,14 @@ internal sealed class Plots(string folder)
         using var plot = new Plot();
         var heights = new List<double>();
         var ends = new List<(Appearance Appearance, double Y)>();
-        foreach (var appearance in Appearance.All.Where(appearance => contests.All(contest => contest.Has(appearance.Name))))
+        // The library last, so that its line is on top.
+        foreach (var appearance in Appearance.All.Where(appearance => contests.All(contest => contest.Has(appearance.Name))).Reverse())
         {
             // A contestant too slow to end one merge in a short window has no point there.
-            var points = contests.Index().Select(contest => (X: (double)contest.Index, Y: Math.Log10(contest.Item.Figure(appearance.Name, y).Median))).Where(static point => double.IsFinite(point.Y)).ToArray();
+            var points = contests.Index()
+                .Select(contest => (X: (double)contest.Index, Y: Math.Log10(contest.Item.Figure(appearance.Name, y).Median)))
+                .Where(static point => double.IsFinite(point.Y))
+                .ToArray();
             if (points.Length == 0)
                 continue;
             var line = plot.Add.Scatter(Array.ConvertAll(points, static point => point.X), Array.ConvertAll(points, static point => point.Y), appearance.Color);
@@ -92,28 +96,28 @@ internal sealed class Plots(string folder)
         if (heights.Count == 0)
             return;
 
+        Style(plot, title, xLabel, yLabel);
         var (bottom, top) = (heights.Min() - Margin, heights.Max() + Margin);
         foreach (var (appearance, place) in LabelsApart(ends, (top - bottom) * 0.052))
         {
             var label = plot.Add.Text(appearance.Title, contests.Length - 1 + (0.03 * contests.Length), place);
             label.LabelFontColor = appearance.Color;
+            label.LabelFontName = Font;
             label.LabelFontSize = 14;
             label.LabelBold = appearance.Name is "library";
             label.LabelAlignment = Alignment.MiddleLeft;
         }
 
         plot.Axes.SetLimits(-0.15, (contests.Length - 1) * 1.45, bottom, top);
-        Style(plot, title, xLabel, yLabel);
         plot.Axes.Bottom.SetTicks([.. Enumerable.Range(0, contests.Length).Select(static place => (double)place)], [.. contests.Select(contest => x(contest.Scenario))]);
         double[] values = [.. Values(bottom, top)];
         plot.Axes.Left.SetTicks([.. values.Select(Math.Log10)], [.. values.Select(static value => value.ToString(value < 1 ? "0.###" : "N0", CultureInfo.InvariantCulture))]);
-        plot.Font.Set(Font);
         File.WriteAllText(Path.Combine(folder, $"{file}.svg"), plot.GetSvgXml(Width, Height).Replace($"\"{Font}\"", $"\"{Font}, Verdana, sans-serif\"", StringComparison.Ordinal));
-        plot.SavePng(Path.Combine(folder, $"{file}.png"), Width, Height);
     }
 
     private static void Style(Plot plot, string title, string xLabel, string yLabel)
     {
+        plot.Font.Set(Font);
         plot.Title(title, size: 17);
         plot.XLabel(xLabel, size: 14);
         plot.YLabel(yLabel, size: 14);

@@ -68,6 +68,16 @@ internal static class Screen
         AnsiConsole.Write(table);
     }
 
+    /// <summary>Says what has been checked by the time that there are results: a wrong row ends the program.</summary>
+    public static void ShowVerified(Results results)
+    {
+        if (results.Contests.Count > 0)
+        {
+            var merges = results.Contests.Sum(static contest => contest.Slices.Values.Sum(static slices => slices.Sum(static slice => slice.Merges)));
+            AnsiConsole.MarkupLine($"[green]✓[/] {Text("N0", merges)} merges measured, each contestant's rows checked after each of its turns: no update was lost");
+        }
+    }
+
     /// <summary>Shows which claims held.</summary>
     /// <returns>Whether all did.</returns>
     public static bool Show(IReadOnlyList<Threshold> thresholds)
