@@ -27,7 +27,7 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
         RoundTripsOfDelayCheck: 50,
         Load.Effort.Smoke);
 
-    public static readonly Suite Full = new(Sweep.All, MergesOfDissection: 5_000, RoundTripsOfDelayCheck: 1_000, Load.Effort.Full);
+    public static readonly Suite Full = new(Sweep.All, MergesOfDissection: 2_000, RoundTripsOfDelayCheck: 1_000, Load.Effort.Full);
 
     /// <summary>What the thresholds need.</summary>
     public static readonly Suite Check = new(
@@ -37,15 +37,15 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
             Sweep.Size,
             Sweep.Rows,
         ],
-        MergesOfDissection: 5_000,
+        MergesOfDissection: 2_000,
         RoundTripsOfDelayCheck: 0,
         Load.Effort.Full);
 
     public static Suite Of(Sweep sweep) => new([sweep], MergesOfDissection: 0, RoundTripsOfDelayCheck: 0, Load.Effort.Full);
 
-    public static Suite OfAllocations { get; } = new([], MergesOfDissection: 5_000, RoundTripsOfDelayCheck: 0, Load.Effort.Full);
+    public static Suite OfAllocations { get; } = new([], MergesOfDissection: 2_000, RoundTripsOfDelayCheck: 0, Load.Effort.Full);
 
-    public static Suite OfDelay { get; } = new([], MergesOfDissection: 0, RoundTripsOfDelayCheck: 2_000, Load.Effort.Full);
+    public static Suite OfDelay { get; } = new([], MergesOfDissection: 0, RoundTripsOfDelayCheck: 1_000, Load.Effort.Full);
 
     /// <summary>Measures all of it, behind a progress bar.</summary>
     public async Task<Results> RunAsync(StacksDatabase database, IReadOnlyList<Contestant> contestants, PgBenchClient? pgBench)

@@ -35,7 +35,7 @@ internal sealed class PgBenchClient
         var program = ((string[])[(string)(await command.ExecuteScalarAsync())!, .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)])
             .Select(static folder => Path.Combine(folder, "pgbench"))
             .FirstOrDefault(File.Exists);
-        return program is null ? null : new(program, [PgBenchScript.BareUpdate, new("pgbench-library", "the library's statements, pgbench", await LibraryStatements.RecordAsync(database))]);
+        return program is null ? null : new(program, [PgBenchScript.BareUpdate, new("pgbench-library", await LibraryStatements.RecordAsync(database))]);
     }
 
     /// <summary>Finds out how fast each script is in this scenario, so that a run can be given a length.</summary>

@@ -83,7 +83,7 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
         }
         catch (WrongRowException wrong)
         {
-            throw new WrongRowException(string.Create(CultureInfo.InvariantCulture, $"{seat.Contestant.Title} ({scenario}): {wrong.Message}"));
+            throw new WrongRowException(string.Create(CultureInfo.InvariantCulture, $"{seat.Contestant.Name} ({scenario}): {wrong.Message}"));
         }
 
         if (_isCrowded)

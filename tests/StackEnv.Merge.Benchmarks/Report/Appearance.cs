@@ -3,7 +3,7 @@ using ScottPlot;
 namespace StackEnv.Merge.Benchmarks.Report;
 
 /// <summary>What a contestant looks like in every plot, and what it is called there.</summary>
-/// <param name="Name">On the command line.</param>
+/// <param name="Name">On the command line and in the figures.</param>
 /// <param name="Title">In tables and plots.</param>
 /// <param name="Color">The same everywhere, and to be told apart by those who see colours differently.</param>
 /// <param name="Width">Of its line.</param>
