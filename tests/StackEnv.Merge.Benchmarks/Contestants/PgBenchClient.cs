@@ -123,6 +123,7 @@ internal sealed class PgBenchClient
         return new(
             latencies.Count,
             Math.Max(1, to - from) / 1e6,
+            latencies.Quantile(0.1).TotalMilliseconds,
             latencies.Quantile(0.5).TotalMilliseconds,
             latencies.Quantile(0.99).TotalMilliseconds,
             AllocatedBytes: null,

@@ -19,6 +19,7 @@ internal sealed class Tally
     public Slice ToSlice() => new(
         Latencies.Count,
         _time.TotalSeconds,
+        Latencies.Quantile(0.1).TotalMilliseconds,
         Latencies.Quantile(0.5).TotalMilliseconds,
         Latencies.Quantile(0.99).TotalMilliseconds,
         (double)_allocatedBytes / Latencies.Count,

@@ -22,7 +22,7 @@ internal static class Screen
         foreach (var contest in results.Contests)
         {
             AnsiConsole.MarkupLineInterpolated($"[bold]{contest.Scenario}[/]");
-            var table = Table("", "merges/s", "the library is", "(middle half)", "median ms", "p99 ms", "bytes", "server µs");
+            var table = Table("", "merges/s", "the library is", "(middle half)", "p10 ms", "median ms", "p99 ms", "bytes", "server µs");
             foreach (var appearance in Appearance.All.Where(appearance => contest.Has(appearance.Name)))
             {
                 var ratio = contest.Has("library") ? contest.Ratio("library", appearance.Name) : new(double.NaN, double.NaN, double.NaN);
@@ -31,6 +31,7 @@ internal static class Screen
                     Text("N0", contest.MergesPerSecond(appearance.Name).Median),
                     $"{Text("0.00", ratio.Median)} ×",
                     $"{Text("0.00", ratio.Low)} to {Text("0.00", ratio.High)}",
+                    Text("0.000", contest.Figure(appearance.Name, static slice => slice.P10Milliseconds).Median),
                     Text("0.000", contest.Figure(appearance.Name, static slice => slice.MedianMilliseconds).Median),
                     Text("0.000", contest.Figure(appearance.Name, static slice => slice.P99Milliseconds).Median),
                     Text("N0", contest.Figure(appearance.Name, static slice => slice.AllocatedBytes ?? double.NaN).Median),
