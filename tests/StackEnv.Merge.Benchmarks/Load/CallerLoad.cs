@@ -8,17 +8,23 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
 {
     private long _windowStart;
     private long _windowEnd;
+    private int _callersBeforeTheirFirst;
+    private TaskCompletionSource _allHadTheirFirst = new();
     private volatile bool _stop;
 
     public async Task RunAsync(IReadOnlyList<Caller> callers, TimeSpan warmUp, TimeSpan window, Tally tally)
     {
         _windowStart = _windowEnd = long.MaxValue;
         _stop = false;
+        _callersBeforeTheirFirst = callers.Count;
+        _allHadTheirFirst = new(TaskCreationOptions.RunContinuationsAsynchronously);
         foreach (var caller in callers)
             caller.Latencies.Clear();
 
         var running = Task.WhenAll(callers.Select(caller => Task.Run(() => CallAsync(caller))));
-        await Task.WhenAny(running, Task.Delay(warmUp));
+
+        // However long it takes: a connection that is being opened is no merge.
+        await Task.WhenAny(running, Task.WhenAll(Task.Delay(warmUp), _allHadTheirFirst.Task));
         var cpu = ServerCpu.Start(database);
         var allocatedBefore = GC.GetTotalAllocatedBytes(precise: true);
         Volatile.Write(ref _windowStart, Stopwatch.GetTimestamp());
@@ -37,6 +43,10 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
     // What ends within the window counts, whenever it began: a slow contestant is not rounded down to whole turns of all its callers.
     private async Task CallAsync(Caller caller)
     {
+        caller.Merged(await contestant.MergeAsync(caller.NextRow, caller.NextChanges()));
+        if (Interlocked.Decrement(ref _callersBeforeTheirFirst) == 0)
+            _allHadTheirFirst.SetResult();
+
         var startedAt = Stopwatch.GetTimestamp();
         while (!_stop)
         {

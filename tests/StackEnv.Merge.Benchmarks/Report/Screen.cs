@@ -96,5 +96,5 @@ internal static class Screen
         return table;
     }
 
-    private static string Text(string format, double number) => number.ToString(format, CultureInfo.InvariantCulture);
+    private static string Text(string format, double number) => double.IsFinite(number) ? number.ToString(format, CultureInfo.InvariantCulture) : "–";
 }

@@ -31,7 +31,7 @@ internal sealed class Tables(string folder, string environment)
             WriteSlices(results);
     }
 
-    private static string Text(string format, double number) => number.ToString(format, CultureInfo.InvariantCulture);
+    private static string Text(string format, double number) => double.IsFinite(number) ? number.ToString(format, CultureInfo.InvariantCulture) : "–";
 
     private static string Milliseconds(double number) => Text(number < 1 ? "0.000" : "0.00", number);
 
