@@ -3,8 +3,8 @@ using System.Globalization;
 namespace StackEnv.Merge;
 
 /// <summary>
-/// The stack's row was not locked within <see cref="StackEnvMergeOptions.LockTimeout"/>, because other transactions held it. Nothing was
-/// written; the same merge may be tried again.
+/// The stack's row was not locked within <see cref="StackEnvMergeOptions.LockTimeout"/>, because other transactions held it, or the
+/// table. Nothing was written; the same merge may be tried again.
 /// </summary>
 public sealed class LockTimeoutException : StackEnvMergeException
 {

@@ -20,19 +20,6 @@ public sealed class SearchPathTests : DatabaseTest
         ("clock_timestamp", "", "timestamptz"),
     ];
 
-    // Those that the driver does not use itself while it connects.
-    public static TheoryData<string, string> AheadOfTheCatalog => new()
-    {
-        { "FUNCTION clock_timestamp() RETURNS timestamptz", "" },
-        { "FUNCTION jsonb_typeof(jsonb) RETURNS text", "" },
-        { "FUNCTION octet_length(text) RETURNS integer", "" },
-        { "FUNCTION act(uuid, uuid) RETURNS boolean", "=" },
-        { "FUNCTION act(jsonb, jsonb) RETURNS boolean", "@>" },
-        { "FUNCTION act(jsonb, text[]) RETURNS boolean", "?|" },
-        { "FUNCTION act(jsonb, jsonb) RETURNS jsonb", "||" },
-        { "FUNCTION act(jsonb, text[]) RETURNS jsonb", "-" },
-    };
-
     [Theory]
     [InlineData("uuid")]
     [InlineData("text")]
@@ -74,23 +61,6 @@ public sealed class SearchPathTests : DatabaseTest
 
         Assert.Equal("{}", await Database.ScalarAsync<string>("SELECT env_vars::text FROM keyed WHERE id LIKE 'your'"));
         Assert.Null(result);
-    }
-
-    [Theory]
-    [MemberData(nameof(AheadOfTheCatalog))]
-    public async Task Ahead_of_the_catalog_nothing_is_taken_for_what_is_built_in_either(string function, string operatorName)
-    {
-        var id = await Database.InsertAsync("""{"OLD": "o"}""");
-        await Database.ExecuteAsync($"CREATE {function.Replace("FUNCTION ", $"FUNCTION {Database.Schema}.", StringComparison.Ordinal)} LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''taken''; END'");
-        if (operatorName.Length > 0)
-        {
-            var operands = function[(function.IndexOf('(', StringComparison.Ordinal) + 1)..function.IndexOf(')', StringComparison.Ordinal)].Split(", ");
-            await Database.ExecuteAsync($"CREATE OPERATOR {Database.Schema}.{operatorName} (LEFTARG = {operands[0]}, RIGHTARG = {operands[1]}, FUNCTION = {Database.Schema}.act)");
-        }
-
-        await using var ahead = Database.DataSourceWith(settings => settings.SearchPath = $"{settings.SearchPath}, pg_catalog");
-
-        Assert.Equal((0, 1, 0), Counts(await new StackEnvMerger(ahead).MergeAsync(id, Changes(("OLD", "")))));
     }
 
     private static (int KeysSet, int KeysDeleted, int TotalAfter) Counts(MergeResult result) => (result.KeysSet, result.KeysDeleted, result.TotalAfter);

@@ -34,6 +34,10 @@ internal static class MergeFailure
             StackEnvMergeException ours => ours,
             _ when transaction is { LockedReadCompleted: false } && IsEndOf(wait, failure) =>
                 new LockTimeoutException(stack, wait.Limit),
+
+            // The row was free, and the table was not. Where a trigger waited for something, the server tells in which context.
+            PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable, Where: null or "" } when transaction is { RefusedJournal: null, LockedReadCompleted: true } =>
+                new LockTimeoutException(stack, wait.Limit),
             PostgresException refused => new StackEnvStoreException(
                 stack, Culprit(transaction) + Describe(refused, transaction, stack, options), refused.SqlState, refused.IsTransient),
             _ => new StackEnvStoreException(

@@ -16,7 +16,6 @@ internal sealed class MergeStatements
 
     // An explicit mode, so that no default of the role or the database changes the protocol.
     private const string Begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-    private const string RestoreStatementTimeout = "SET LOCAL statement_timeout TO DEFAULT";
     private const string Commit = "COMMIT";
 
     // lock_timeout bounds each wait of the locked read and statement_timeout their sum. The margin lets the more telling error of the two
@@ -33,6 +32,7 @@ internal sealed class MergeStatements
     private readonly TimeSpan _lockTimeout;
     private readonly string _setLockTimeout;
     private readonly string _setStatementTimeout;
+    private readonly string _endWait;
     private readonly string _setIdleTimeout;
     private readonly RowStatements _anyOwner;
     private readonly RowStatements _givenOwner;
@@ -45,6 +45,7 @@ internal sealed class MergeStatements
         _lockTimeout = options.LockTimeout;
         _setLockTimeout = SetLockTimeout(_lockTimeout);
         _setStatementTimeout = SetStatementTimeout(_lockTimeout);
+        _endWait = EndWait(_lockTimeout);
         _setIdleTimeout = SetLocal("idle_in_transaction_session_timeout", BatchTimeout + IdleTimeoutMargin);
         _anyOwner = new(options, hasOwner: false);
         _givenOwner = new(options, hasOwner: true);
@@ -92,7 +93,7 @@ internal sealed class MergeStatements
                 new NpgsqlBatchCommand(wait == _lockTimeout ? _setLockTimeout : SetLockTimeout(wait)),
                 new NpgsqlBatchCommand(wait == _lockTimeout ? _setStatementTimeout : SetStatementTimeout(wait)),
                 lockedRead,
-                new NpgsqlBatchCommand(RestoreStatementTimeout),
+                new NpgsqlBatchCommand(wait == _lockTimeout ? _endWait : EndWait(wait)),
                 guardedUpdate,
             },
         };
@@ -119,8 +120,16 @@ internal sealed class MergeStatements
 
     private static string SetStatementTimeout(TimeSpan wait) => SetLocal("statement_timeout", wait + StatementTimeoutMargin);
 
-    private static string SetLocal(string setting, TimeSpan time) => string.Create(
-        CultureInfo.InvariantCulture, $"SET LOCAL {setting} = {Math.Min(int.MaxValue, (long)Math.Ceiling(time.TotalMilliseconds))}");
+    // Before anything is written the host's own statement_timeout holds again. What the write itself may have to wait for, such as the
+    // table while an index is built, gets what the wait for the row has left: now() is when the transaction began.
+    private static string EndWait(TimeSpan wait) =>
+        "SELECT set_config('statement_timeout', NULL, true), set_config('lock_timeout', " +
+        $"greatest(1, {Milliseconds(wait)} - extract(epoch FROM clock_timestamp() - now()) * 1000)::int::text, true)";
+
+    private static string SetLocal(string setting, TimeSpan time) => $"SET LOCAL {setting} = {Milliseconds(time)}";
+
+    private static string Milliseconds(TimeSpan time) =>
+        Math.Min(int.MaxValue, (long)Math.Ceiling(time.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture);
 
     private static NpgsqlParameter Parameter(object value) => value switch
     {
@@ -132,6 +141,10 @@ internal sealed class MergeStatements
     /// <summary>The statements on the row, which differ in whether the owner is part of the look-up.</summary>
     private sealed class RowStatements
     {
+        // For a key that is a varchar, an operator of somebody's own in the search path can fit better than the built-in one.
+        // https://www.postgresql.org/docs/current/typeconv-oper.html
+        private const string Is = "OPERATOR(pg_catalog.=)";
+
         public RowStatements(StackEnvMergeOptions options, bool hasOwner)
         {
             var table = SqlIdentifier.Table(options);
@@ -140,12 +153,12 @@ internal sealed class MergeStatements
             var status = SqlIdentifier.Quote(options.StatusColumn);
             var env = SqlIdentifier.Quote(options.EnvVarsColumn);
 
-            LockedRead = $"SELECT {status}::text, {env}::text FROM {table} WHERE {key} = $1{(hasOwner ? $" AND {owner} = $2" : "")} FOR UPDATE";
+            LockedRead = $"SELECT {status}::text, {env}::text FROM {table} WHERE {key} {Is} $1{(hasOwner ? $" AND {owner} {Is} $2" : "")} FOR UPDATE";
 
             var touch = options.UpdatedAtColumn is { } updatedAt ? $", {SqlIdentifier.Quote(updatedAt)} = {Clock}" : "";
 
             // $1 is the key, $2 what is set, $3 what is deleted, $4 the statuses of a teardown, $5 the limit, $6 the owner.
-            var mayWrite = $"{key} = $1{(hasOwner ? $" AND {owner} = $6" : "")} AND ({status}::text = ANY ($4)) IS NOT TRUE";
+            var mayWrite = $"{key} {Is} $1{(hasOwner ? $" AND {owner} {Is} $6" : "")} AND ({status}::text = ANY ($4)) IS NOT TRUE";
 
             // Here $5 is the limit less the size of the sets, because a merged document is never larger than both together. None of the
             // operators raises, whatever the document is, and SQL NULL passes none of them.
@@ -158,7 +171,7 @@ internal sealed class MergeStatements
                   AND (NOT {env} @> $2 OR {env} ?| $3)
                   AND octet_length({env}::text) <= $5
                 RETURNING {env}::text
-                """.ReplaceLineEndings("\n");
+                """;
 
             // jsonb prints a space behind ':' and ',', so that its text is never shorter than the compact form: one cheap comparison often
             // settles the size. CASE keeps the operators from documents on which they would raise.
@@ -176,7 +189,7 @@ internal sealed class MergeStatements
                           <= greatest($5, {CompactBytes(stored)} - 1))
                     ELSE false END
                 RETURNING {env}::text
-                """.ReplaceLineEndings("\n");
+                """;
         }
 
         public string LockedRead { get; }

@@ -43,9 +43,17 @@ internal static class SchemaAdvice
         }
     }
 
-    // PostgreSQL says where in our own text it found the error.
-    private static ReadOnlySpan<char> TextAt(int position, NpgsqlBatchCommand statement) =>
-        position > 0 && position <= statement.CommandText.Length ? statement.CommandText.AsSpan(position - 1) : default;
+    // PostgreSQL says where in our own text it found the error, counted in characters and not in UTF-16 code units.
+    private static ReadOnlySpan<char> TextAt(int position, NpgsqlBatchCommand statement)
+    {
+        var text = statement.CommandText.AsSpan();
+        for (; position > 1 && !text.IsEmpty; position--)
+        {
+            text = text[(char.IsHighSurrogate(text[0]) && text.Length > 1 ? 2 : 1)..];
+        }
+
+        return position > 0 ? text : default;
+    }
 
     private static List<Column> Columns(StackRef stack, StackEnvMergeOptions options)
     {

@@ -23,6 +23,7 @@ public sealed class StandbyTests(ITestOutputHelper output) : IAsyncLifetime
         }
 
         _standby = await _primary.StartStandbyAsync();
+        await StreamingAsync();
     }
 
     public async Task DisposeAsync()
@@ -88,6 +89,19 @@ public sealed class StandbyTests(ITestOutputHelper output) : IAsyncLifetime
 
         await _standby.ExecuteAsync("SELECT pg_promote()");
         Assert.True((await merger.MergeAsync(_id, Set("A"))).Changed);
+    }
+
+    // Only a standby that is connected has every commit before a fast shutdown ends.
+    private async Task StreamingAsync()
+    {
+        await using var primary = NpgsqlDataSource.Create($"{_primary.ConnectionString};Pooling=false");
+        await using var count = primary.CreateCommand("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'");
+        var startedAt = Stopwatch.GetTimestamp();
+        while ((long)(await count.ExecuteScalarAsync())! == 0)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(startedAt) < FailoverLimit, "The standby does not connect to its primary.");
+            await Task.Delay(TimeSpan.FromMilliseconds(20));
+        }
     }
 
     private NpgsqlDataSource BothHosts() => NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_primary.ConnectionString)
