@@ -192,7 +192,7 @@ public sealed class OutcomeTests : DatabaseTest
 
         // The session has read, found nothing, and stands before its UPDATE.
         while (await Database.ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT set_config(%' AND application_name = $1", Database.Schema) == 0)
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SET LOCAL statement_timeout TO DEFAULT' AND application_name = $1", Database.Schema) == 0)
         {
             await Task.Delay(5);
         }

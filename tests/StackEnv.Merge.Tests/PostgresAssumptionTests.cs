@@ -5,7 +5,6 @@ namespace StackEnv.Merge.Tests;
 /// <summary>What the merge relies on in PostgreSQL's locks, limits and names, without any of our code.</summary>
 public sealed class PostgresAssumptionTests : DatabaseTest
 {
-    private const string ToDefault = "DO $$ BEGIN PERFORM set_config('statement_timeout', NULL, true); END $$";
     private const string Begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
     private const string ReadLimit = "SELECT current_setting('statement_timeout')";
@@ -85,7 +84,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     [Fact]
     public async Task A_limit_that_is_lifted_in_a_batch_does_not_bound_the_statements_behind_it() =>
         Assert.Equal(["x"], await ReadAsync(
-            Database.DataSource, Begin, "SET LOCAL statement_timeout = 100", ToDefault, "SELECT 'x' FROM pg_sleep(0.3)", "COMMIT"));
+            Database.DataSource, Begin, "SET LOCAL statement_timeout = 100", "SET LOCAL statement_timeout TO DEFAULT", "SELECT 'x' FROM pg_sleep(0.3)", "COMMIT"));
 
     [Theory]
     [InlineData("COMMIT")]
@@ -98,7 +97,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task The_default_is_the_limit_of_the_connection_string()
+    public async Task DEFAULT_is_the_limit_of_the_connection_string()
     {
         await using var limited = Database.DataSourceWith(static settings => settings.Options = "-c statement_timeout=7s");
 
@@ -106,7 +105,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task The_default_is_the_limit_of_the_role_and_else_that_of_the_database()
+    public async Task DEFAULT_is_the_limit_of_the_role_and_else_that_of_the_database()
     {
         // A database of its own, because what is set for one lasts.
         var name = Database.Schema;
@@ -131,13 +130,13 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task The_default_is_not_what_the_session_was_SET_to_which_comes_back_with_the_end_of_the_transaction()
+    public async Task DEFAULT_is_not_what_the_session_was_SET_to_which_comes_back_with_the_end_of_the_transaction()
     {
         await using var connection = await Database.DataSource.OpenConnectionAsync();
         await ReadAsync(connection, "SET statement_timeout = '7s'");
 
         Assert.Equal(["0", "7s"], await ReadAsync(
-            connection, Begin, "SET LOCAL statement_timeout = '5s'", ToDefault, ReadLimit, "COMMIT", ReadLimit));
+            connection, Begin, "SET LOCAL statement_timeout = '5s'", "SET LOCAL statement_timeout TO DEFAULT", ReadLimit, "COMMIT", ReadLimit));
     }
 
     [Fact]
@@ -172,7 +171,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     }
 
     private static Task<List<string>> ReadAfterDefaultAsync(NpgsqlDataSource dataSource) =>
-        ReadAsync(dataSource, Begin, "SET LOCAL statement_timeout = '5s'", ToDefault, ReadLimit, "COMMIT");
+        ReadAsync(dataSource, Begin, "SET LOCAL statement_timeout = '5s'", "SET LOCAL statement_timeout TO DEFAULT", ReadLimit, "COMMIT");
 
     private static async Task<List<string>> ReadAsync(NpgsqlDataSource dataSource, params string[] statements)
     {

@@ -111,10 +111,6 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
     }
 
     // How much of the time-out is left for a second transaction depends on the day.
-    private static string WithoutTimes(string statement) => statement switch
-    {
-        _ when statement.IndexOf("greatest(1, ", StringComparison.Ordinal) is >= 0 and var at => $"{statement[..at]}what is left)",
-        _ when statement.StartsWith("SET LOCAL ", StringComparison.Ordinal) => $"{statement.Split('=')[0]}= (what is left)",
-        _ => statement,
-    };
+    private static string WithoutTimes(string statement) =>
+        statement.StartsWith("SET LOCAL ", StringComparison.Ordinal) && statement.Split('=') is [var setting, _] ? $"{setting}= (what is left)" : statement;
 }

@@ -16,6 +16,7 @@ internal sealed class MergeStatements
 
     // An explicit mode, so that no default of the role or the database changes the protocol.
     private const string Begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    private const string RestoreStatementTimeout = "SET LOCAL statement_timeout TO DEFAULT";
     private const string Commit = "COMMIT";
 
     // lock_timeout bounds each wait of the locked read and statement_timeout their sum. The margin lets the more telling error of the two
@@ -32,7 +33,6 @@ internal sealed class MergeStatements
     private readonly TimeSpan _lockTimeout;
     private readonly string _setLockTimeout;
     private readonly string _setStatementTimeout;
-    private readonly string _endWait;
     private readonly string _setIdleTimeout;
     private readonly RowStatements _anyOwner;
     private readonly RowStatements _givenOwner;
@@ -45,7 +45,6 @@ internal sealed class MergeStatements
         _lockTimeout = options.LockTimeout;
         _setLockTimeout = SetLockTimeout(_lockTimeout);
         _setStatementTimeout = SetStatementTimeout(_lockTimeout);
-        _endWait = EndWait(_lockTimeout);
         _setIdleTimeout = SetLocal("idle_in_transaction_session_timeout", BatchTimeout + IdleTimeoutMargin);
         _anyOwner = new(options, hasOwner: false);
         _givenOwner = new(options, hasOwner: true);
@@ -93,7 +92,7 @@ internal sealed class MergeStatements
                 new NpgsqlBatchCommand(wait == _lockTimeout ? _setLockTimeout : SetLockTimeout(wait)),
                 new NpgsqlBatchCommand(wait == _lockTimeout ? _setStatementTimeout : SetStatementTimeout(wait)),
                 lockedRead,
-                new NpgsqlBatchCommand(wait == _lockTimeout ? _endWait : EndWait(wait)),
+                new NpgsqlBatchCommand(RestoreStatementTimeout),
                 guardedUpdate,
             },
         };
@@ -120,16 +119,8 @@ internal sealed class MergeStatements
 
     private static string SetStatementTimeout(TimeSpan wait) => SetLocal("statement_timeout", wait + StatementTimeoutMargin);
 
-    // Before anything is written the host's own statement_timeout holds again. What the write itself may have to wait for, such as the
-    // table while an index is built, gets what the wait for the row has left: now() is when the transaction began.
-    private static string EndWait(TimeSpan wait) =>
-        "SELECT set_config('statement_timeout', NULL, true), set_config('lock_timeout', " +
-        $"greatest(1, {Milliseconds(wait)} - extract(epoch FROM clock_timestamp() - now()) * 1000)::int::text, true)";
-
-    private static string SetLocal(string setting, TimeSpan time) => $"SET LOCAL {setting} = {Milliseconds(time)}";
-
-    private static string Milliseconds(TimeSpan time) =>
-        Math.Min(int.MaxValue, (long)Math.Ceiling(time.TotalMilliseconds)).ToString(CultureInfo.InvariantCulture);
+    private static string SetLocal(string setting, TimeSpan time) => string.Create(
+        CultureInfo.InvariantCulture, $"SET LOCAL {setting} = {Math.Min(int.MaxValue, (long)Math.Ceiling(time.TotalMilliseconds))}");
 
     private static NpgsqlParameter Parameter(object value) => value switch
     {

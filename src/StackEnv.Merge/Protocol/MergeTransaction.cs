@@ -56,7 +56,6 @@ internal sealed class MergeTransaction(
                 Locked = LockedRow.Read(reader);
             }
 
-            await reader.NextResultAsync(cancellationToken).ConfigureAwait(false); // the new limits
             await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
             if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             {

@@ -4,14 +4,14 @@ namespace StackEnv.Merge.Reliability.Tests.Waits;
 public sealed class TableWaitTests(ITestOutputHelper output, WaitFigures figures) : WaitTest(output, figures)
 {
     [Theory]
-    [InlineData("ACCESS EXCLUSIVE", false)]
-    [InlineData("ACCESS EXCLUSIVE", true)]
-    [InlineData("EXCLUSIVE", false)]
-    [InlineData("EXCLUSIVE", true)]
-    [InlineData("SHARE ROW EXCLUSIVE", false)]
-    [InlineData("SHARE", false)]
-    [InlineData("SHARE", true)]
-    public async Task A_table_that_is_locked_is_waited_for_like_a_row(string mode, bool prepared)
+    [InlineData("ACCESS EXCLUSIVE", false, 4)]
+    [InlineData("ACCESS EXCLUSIVE", true, 4)]
+    [InlineData("EXCLUSIVE", false, 4)]
+    [InlineData("EXCLUSIVE", true, 4)]
+    [InlineData("SHARE ROW EXCLUSIVE", false, 1)]
+    [InlineData("SHARE", false, 1)]
+    [InlineData("SHARE", true, 1)]
+    public async Task A_table_that_is_locked_is_waited_for_like_a_row(string mode, bool prepared, int merges)
     {
         var id = await Database.InsertAsync("""{"A": "1"}""");
         await using var dataSource = Database.DataSourceWith(settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) = (prepared ? 20 : 0, 1));
@@ -21,10 +21,10 @@ public sealed class TableWaitTests(ITestOutputHelper output, WaitFigures figures
         await Database.ExecuteAsync("""UPDATE stacks SET env_vars = '{"A": "1"}' WHERE id = $1""", id);
         var before = await Database.FootprintAsync(id);
 
-        await InTimeAsync($"4 merges behind LOCK TABLE … IN {mode} MODE{(prepared ? ", prepared" : "")}", async () =>
+        await InTimeAsync($"{merges} behind LOCK TABLE … IN {mode} MODE{(prepared ? ", prepared" : "")}", async () =>
         {
             await using var holder = await HoldAsync($"LOCK TABLE stacks IN {mode} MODE");
-            var waits = await MergeAtOnceAsync(merger, id, 4);
+            var waits = await MergeAtOnceAsync(merger, id, merges);
             Assert.All(waits, static wait => Assert.IsType<LockTimeoutException>(wait.Failure));
             return waits;
         });
@@ -32,8 +32,9 @@ public sealed class TableWaitTests(ITestOutputHelper output, WaitFigures figures
         Assert.Equal(before, await Database.FootprintAsync(id));
     }
 
+    // These modes let the locked read pass and stop the UPDATE, whose wait begins when the wait for the row is over.
     [Fact]
-    public async Task A_wait_for_the_row_and_then_one_for_the_table_are_bounded_together()
+    public async Task A_wait_for_the_row_and_then_one_for_the_table_have_the_limit_each()
     {
         var id = await Database.InsertAsync("""{"A": "1"}""");
         var merger = new StackEnvMerger(Database.DataSource, OptionsWith(Limit));
@@ -47,6 +48,6 @@ public sealed class TableWaitTests(ITestOutputHelper output, WaitFigures figures
             await Task.Delay(800);
             await row.DisposeAsync();
             return [await merging];
-        });
+        }, limits: 2);
     }
 }
