@@ -1,4 +1,4 @@
-# Sourced by test.sh, after prerequisites.sh: gets a PgBouncer for the tests that need one. Nothing fails here: a test that finds none says so.
+# Sourced after prerequisites.sh by the scripts that run tests: gets a PgBouncer for the tests that need one. Nothing fails here: a test that finds none says so.
 # shellcheck shell=bash
 
 # Prepared statements take this version of it.

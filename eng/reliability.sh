@@ -5,6 +5,7 @@
 set -euo pipefail
 
 source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+source "$root/eng/pgbouncer.sh"
 
 build tests/StackEnv.Merge.Reliability.Tests
 

@@ -69,18 +69,8 @@ public sealed class FaultProxy : IAsyncDisposable
     /// <summary>A proxy in front of the server, and a data source that goes through it.</summary>
     public static (FaultProxy Proxy, NpgsqlDataSource DataSource) InFrontOf(string connectionString, Action<NpgsqlConnectionStringBuilder>? configure = null)
     {
-        var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        EndPoint server = settings.Host!.StartsWith('/')
-            ? new UnixDomainSocketEndPoint($"{settings.Host}/.s.PGSQL.{settings.Port}")
-            : new DnsEndPoint(settings.Host, settings.Port);
-        var proxy = new FaultProxy(server);
-        settings.Host = IPAddress.Loopback.ToString();
-        settings.Port = ((IPEndPoint)proxy._listener.LocalEndpoint).Port;
-        // What is counted must be readable on the wire.
-        settings.SslMode = SslMode.Disable;
-        settings.GssEncryptionMode = GssEncryptionMode.Disable;
-        configure?.Invoke(settings);
-        return (proxy, NpgsqlDataSource.Create(settings.ConnectionString));
+        var proxy = new FaultProxy(ProxiedServer.EndPointOf(connectionString));
+        return (proxy, ProxiedServer.DataSourceThrough(proxy._listener, connectionString, configure));
     }
 
     /// <summary>Counts from here, and strikes when the fault's message comes. Nothing is left of what was armed before.</summary>

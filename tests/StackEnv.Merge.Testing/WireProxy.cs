@@ -41,18 +41,8 @@ public sealed class WireProxy : IAsyncDisposable
     public static (WireProxy Proxy, NpgsqlDataSource DataSource) InFrontOf(TestDatabase database, Action<NpgsqlConnectionStringBuilder>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(database);
-        var settings = new NpgsqlConnectionStringBuilder(database.ConnectionString);
-        EndPoint server = settings.Host!.StartsWith('/')
-            ? new UnixDomainSocketEndPoint($"{settings.Host}/.s.PGSQL.{settings.Port}")
-            : new DnsEndPoint(settings.Host, settings.Port);
-        var proxy = new WireProxy(server);
-        settings.Host = IPAddress.Loopback.ToString();
-        settings.Port = ((IPEndPoint)proxy._listener.LocalEndpoint).Port;
-        // What is counted and cut must be readable on the wire.
-        settings.SslMode = SslMode.Disable;
-        settings.GssEncryptionMode = GssEncryptionMode.Disable;
-        configure?.Invoke(settings);
-        return (proxy, NpgsqlDataSource.Create(settings.ConnectionString));
+        var proxy = new WireProxy(ProxiedServer.EndPointOf(database.ConnectionString));
+        return (proxy, ProxiedServer.DataSourceThrough(proxy._listener, database.ConnectionString, configure));
     }
 
     /// <summary>Counts from here, and forgets what was planned and has not come to pass.</summary>
