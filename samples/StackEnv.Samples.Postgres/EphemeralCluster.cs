@@ -41,11 +41,12 @@ internal sealed class EphemeralCluster : IAsyncDisposable
     /// <summary>Starts a cluster and waits until it answers.</summary>
     /// <param name="binaries">What it runs.</param>
     /// <param name="primaryFolder">The folder of a cluster of the same binaries that is down for the moment, to become its streaming standby; null for a new cluster.</param>
+    /// <param name="durable">Whether a commit is on the disk when it is acknowledged, as in production; without that, it is all as fast as can be.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="InvalidOperationException">It does not start; the message ends with what the server said.</exception>
-    public static async Task<EphemeralCluster> StartAsync(ServerBinaries binaries, string? primaryFolder = null, CancellationToken cancellationToken = default)
+    public static async Task<EphemeralCluster> StartAsync(ServerBinaries binaries, string? primaryFolder = null, bool durable = false, CancellationToken cancellationToken = default)
     {
-        var supervisor = StartSupervisor(binaries, primaryFolder);
+        var supervisor = StartSupervisor(binaries, primaryFolder, durable);
         var folder = await supervisor.StandardOutput.ReadLineAsync(CancellationToken.None) ?? "";
         var cluster = new EphemeralCluster(supervisor, supervisor.StandardOutput.ReadToEndAsync(CancellationToken.None), folder);
         try
@@ -103,13 +104,13 @@ internal sealed class EphemeralCluster : IAsyncDisposable
         _supervisor.Dispose();
     }
 
-    private static Process StartSupervisor(ServerBinaries binaries, string? primaryFolder)
+    private static Process StartSupervisor(ServerBinaries binaries, string? primaryFolder, bool durable)
     {
         using var script = new StreamReader(typeof(EphemeralCluster).Assembly.GetManifestResourceStream("supervisor.sh")!);
         string[] command =
         [
-            .. OwnSession(), .. ServerUser(), "sh", "-c", script.ReadToEnd(), "stackenv-postgres", binaries.Folder, primaryFolder ?? "",
-            .. FoldersToTry(),
+            .. OwnSession(), .. ServerUser(), "sh", "-c", script.ReadToEnd(), "stackenv-postgres", binaries.Folder, primaryFolder ?? "", durable ? "durable" : "",
+            .. FoldersToTry(durable),
         ];
 
         return Process.Start(new ProcessStartInfo(command[0], command[1..])
@@ -143,10 +144,10 @@ internal sealed class EphemeralCluster : IAsyncDisposable
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, name)));
 
     // Shared memory is several times faster, but a container's is often just 64 MB.
-    private static IEnumerable<string> FoldersToTry()
+    private static IEnumerable<string> FoldersToTry(bool durable)
     {
         const string sharedMemory = "/dev/shm";
-        string[] preferred = Directory.Exists(sharedMemory) && new DriveInfo(sharedMemory).AvailableFreeSpace >= WantedBytes ? [sharedMemory] : [];
+        string[] preferred = !durable && Directory.Exists(sharedMemory) && new DriveInfo(sharedMemory).AvailableFreeSpace >= WantedBytes ? [sharedMemory] : [];
         return preferred
             .Concat([Path.GetTempPath().TrimEnd('/'), "/tmp"])
             .Where(folder => folder.Length + "/stackenv-postgres.XXXXXX/.s.PGSQL.5432".Length <= LongestSocketPath)

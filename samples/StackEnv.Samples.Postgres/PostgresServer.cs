@@ -32,14 +32,16 @@ public sealed class PostgresServer : IAsyncDisposable
     public string Origin { get; }
 
     /// <summary>Finds a server or starts one; what was started ends with <see cref="DisposeAsync"/>, or with this process.</summary>
+    /// <param name="durable">Whether an ephemeral cluster is to sync its commits to the disk, as one in production does.</param>
+    /// <param name="cancellationToken">Ends the search.</param>
     /// <exception cref="InvalidOperationException">There is none, or the one that was asked for does not answer; the message says what to do.</exception>
-    public static async Task<PostgresServer> FindOrStartAsync(CancellationToken cancellationToken = default)
+    public static async Task<PostgresServer> FindOrStartAsync(bool durable = false, CancellationToken cancellationToken = default)
     {
         if (Environment.GetEnvironmentVariable(EnvironmentVariable) is { Length: > 0 } configured)
             return await UseConfiguredAsync(configured, cancellationToken);
 
         if (await ServerBinaries.FindConfiguredAsync(cancellationToken) is { } chosen)
-            return await RunAsync(chosen, cancellationToken);
+            return await RunAsync(chosen, durable, cancellationToken);
 
         var (container, dockerFailure) = await TryDockerAsync(cancellationToken);
         if (container is not null)
@@ -48,7 +50,7 @@ public sealed class PostgresServer : IAsyncDisposable
         if (await ServerBinaries.FindNewestAsync(cancellationToken) is not { } binaries)
             throw new InvalidOperationException(Installation.Advice(dockerFailure), dockerFailure);
 
-        return await RunAsync(binaries, cancellationToken);
+        return await RunAsync(binaries, durable, cancellationToken);
     }
 
     /// <summary>Stops the server and removes what it left, if this instance started it.</summary>
@@ -71,9 +73,9 @@ public sealed class PostgresServer : IAsyncDisposable
         }
     }
 
-    private static async Task<PostgresServer> RunAsync(ServerBinaries binaries, CancellationToken cancellationToken)
+    private static async Task<PostgresServer> RunAsync(ServerBinaries binaries, bool durable, CancellationToken cancellationToken)
     {
-        var cluster = await EphemeralCluster.StartAsync(binaries, cancellationToken: cancellationToken);
+        var cluster = await EphemeralCluster.StartAsync(binaries, durable: durable, cancellationToken: cancellationToken);
         return new PostgresServer(cluster.ConnectionString, $"an ephemeral cluster of {binaries.Folder} ({binaries.Version})", cluster);
     }
 

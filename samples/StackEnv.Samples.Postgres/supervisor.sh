@@ -1,9 +1,10 @@
 # Owns one throw-away PostgreSQL. It makes the server's folder, runs the server in it, and takes both away when its standard input
 # ends: the other end of that pipe is held by the .NET process, so it ends however that process does, SIGKILL included.
 #
-#   sh -c "$this" name BIN PRIMARY FOLDER...
+#   sh -c "$this" name BIN PRIMARY DURABLE FOLDER...
 #       BIN: where initdb and postgres are.
 #       PRIMARY: empty, or the folder of a server that is down for the moment: this one becomes its streaming standby.
+#       DURABLE: empty for a server that is fast because it never syncs; else it syncs, as one in production does.
 #       FOLDER: where to make the server's own folder, best first.
 #
 # Standard output: the server's folder, then nothing while all is well, then the end of the log if the server could not be run.
@@ -13,7 +14,8 @@
 
 bin=$1
 primary=$2
-shift 2
+durable=$3
+shift 3
 umask 077
 exec 3<&0 </dev/null 2>&1
 
@@ -57,10 +59,11 @@ make_data() {
     fi
 }
 
-# Settings: the server listens on a socket in its folder and nowhere else, keeps its shared memory there too, and never syncs.
+# Settings: the server listens on a socket in its folder and nowhere else, and keeps its shared memory there too.
 serve() {
+    [ -n "$durable" ] && set -- || set -- -c max_wal_size=128MB -c fsync=off -c full_page_writes=off
     run "$bin/postgres" -D "$folder/data" -p 5432 -c listen_addresses= -c "unix_socket_directories=$folder" \
-        -c dynamic_shared_memory_type=mmap -c max_connections=300 -c max_wal_size=128MB -c fsync=off -c full_page_writes=off
+        -c dynamic_shared_memory_type=mmap -c max_connections=300 "$@"
 }
 
 for parent; do

@@ -12,7 +12,7 @@ Console.CancelKeyPress += (_, interrupt) =>
 
 try
 {
-    await using var server = await PostgresServer.FindOrStartAsync(stop.Token);
+    await using var server = await PostgresServer.FindOrStartAsync(cancellationToken: stop.Token);
     Screen.Welcome(server.Origin);
     return await TakeTourAsync(server.ConnectionString, stop.Token) ? 0 : 1;
 }

@@ -30,7 +30,7 @@ public class MergeBenchmarks
     [GlobalSetup]
     public async Task SetUpAsync()
     {
-        _server = await PostgresServer.FindOrStartAsync();
+        _server = await PostgresServer.FindOrStartAsync(durable: true);
         _database = await StacksDatabase.CreateAsync(_server);
         await _database.FillAsync(OneCaller.TableRows);
         _caller = (await new ScenarioRows(OneCaller).ResetAsync(_database))[0];

@@ -51,7 +51,7 @@ static async Task<bool> MeasureAsync(Arguments arguments)
         suite = suite with { Effort = scenario => Effort.Full(scenario) with { Rounds = rounds } };
 
     Screen.Prepare();
-    await using var server = await PostgresServer.FindOrStartAsync();
+    await using var server = await PostgresServer.FindOrStartAsync(arguments.IsDurable);
     await using var database = await StacksDatabase.CreateAsync(server);
     var environment = await MachineDescription.WriteAsync(server, database);
     AnsiConsole.MarkupLineInterpolated($"[grey]{environment}[/]");

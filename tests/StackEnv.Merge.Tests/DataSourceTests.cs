@@ -36,18 +36,14 @@ public sealed class DataSourceTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_slim_data_source_works_once_it_has_arrays_and_says_so_until_then()
+    public async Task A_slim_data_source_is_enough()
     {
-        var id = await Database.InsertAsync();
-        var builder = new NpgsqlSlimDataSourceBuilder(Database.ConnectionString);
-        await using var slim = builder.Build();
-        builder.EnableArrays();
-        await using var slimWithArrays = builder.Build();
+        StackRef stack = await Database.InsertAsync("""{"A": "1"}""", team: Guid.Empty);
+        await using var slim = new NpgsqlSlimDataSourceBuilder(Database.ConnectionString).Build();
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(slim).MergeAsync(id, Changes(("A", "1"))));
+        var result = await new StackEnvMerger(slim).MergeAsync(stack.OwnedBy(Guid.Empty), Changes(("A", ""), ("B", "2")));
 
-        Assert.Contains("please call EnableArrays", failure.Message, StringComparison.Ordinal);
-        Assert.True((await new StackEnvMerger(slimWithArrays).MergeAsync(id, Changes(("A", "1")))).Changed);
+        Assert.Equal((1, 1), (result.KeysSet, result.KeysDeleted));
     }
 
     [Fact]

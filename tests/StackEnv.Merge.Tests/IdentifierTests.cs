@@ -30,6 +30,29 @@ public sealed class IdentifierTests : DatabaseTest
         Assert.Equal(1, await Database.ScalarAsync<long>($"SELECT count(*) FROM {Quote(table)} WHERE {Quote(env)} IS NOT NULL AND {Quote(updatedAt)} IS NOT NULL"));
     }
 
+    [Theory]
+    [InlineData("quote\"d")]
+    [InlineData(@"back\slash")]
+    [InlineData(@"\""")]
+    [InlineData("comma,separated")]
+    [InlineData("{A}")]
+    [InlineData("NULL")]
+    [InlineData(" ")]
+    [InlineData("")]
+    [InlineData("line\nfeed")]
+    [InlineData("ключ")]
+    public async Task Odd_keys_are_set_and_deleted_if_the_host_wants_them(string key)
+    {
+        var id = await Database.InsertAsync("""{"A": "1", "comma": "2", "separated": "3"}""");
+        var merger = Database.MergerWith(static options => options.IsValidKey = static _ => true);
+
+        var set = await merger.MergeAsync(id, Changes((key, "1")));
+        var deleted = await merger.MergeAsync(id, Changes((key, ""), ("nowhere", "")));
+
+        Assert.Equal("1", set.Env[key]);
+        Assert.Equal((1, 3), (deleted.KeysDeleted, deleted.TotalAfter));
+    }
+
     [Fact]
     public async Task A_schema_may_be_named()
     {

@@ -69,6 +69,35 @@ public sealed class TeardownTests : DatabaseTest
         Assert.Equal(status, refused.Status);
     }
 
+    [Theory]
+    [InlineData("tear'down")]
+    [InlineData(@"back\slash")]
+    [InlineData(@"\' OR true --")]
+    [InlineData("$1")]
+    [InlineData("$2$")]
+    [InlineData("/*")]
+    [InlineData("line\nfeed")]
+    [InlineData("снос")]
+    public async Task Any_text_may_be_a_status_and_none_is_read_as_SQL(string status)
+    {
+        await Database.ExecuteAsync("CREATE TABLE odd (id bigint PRIMARY KEY, status text, env_vars jsonb DEFAULT '{}')");
+        await Database.ExecuteAsync("INSERT INTO odd VALUES (1, 'up'), (2, $1)", status);
+        var options = new StackEnvMergeOptions { Table = "odd", UpdatedAtColumn = null };
+        options.DeletingStatuses.Add(status);
+        foreach (var standardConformingStrings in (string[])["on", "off"])
+        {
+            await using var dataSource = Database.DataSourceWith(settings => settings.Options = $"-c standard_conforming_strings={standardConformingStrings}");
+            var merger = new StackEnvMerger(dataSource, options);
+
+            await merger.MergeAsync(1L, Changes(("A", standardConformingStrings)));
+            var refused = await Assert.ThrowsAsync<StackDeletingException>(() => merger.MergeAsync(2L, Changes(("A", "1"))));
+
+            Assert.Equal(status, refused.Status);
+        }
+
+        Assert.Equal("""{"A": "off"} {}""", await Database.ScalarAsync<string>("SELECT string_agg(env_vars::text, ' ' ORDER BY id) FROM odd"));
+    }
+
     [Fact]
     public async Task A_status_of_an_enum_type_works_too()
     {

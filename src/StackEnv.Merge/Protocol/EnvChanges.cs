@@ -4,7 +4,7 @@ using System.Text.Json.Serialization;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>The caller's changes, found valid: what is set, also as the JSON object that is merged in, and what is deleted.</summary>
+/// <summary>The caller's changes, found valid: what is set and what is deleted, also in the form in which PostgreSQL takes them.</summary>
 internal sealed partial class EnvChanges
 {
     private static readonly JsonContext AsPostgresWritesIt = new(new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
@@ -17,7 +17,7 @@ internal sealed partial class EnvChanges
         Sets = sets;
         SetsBytes = (int)setsBytes;
         SetsJson = JsonSerializer.SerializeToUtf8Bytes(sets, AsPostgresWritesIt.DictionaryStringString);
-        Deletes = deleted is null ? [] : [.. deleted];
+        DeletesArray = deleted is null ? null : AsArray(deleted);
     }
 
     public Dictionary<string, string> Sets { get; }
@@ -27,7 +27,9 @@ internal sealed partial class EnvChanges
     /// <summary>The size that the sets alone would have as a whole document.</summary>
     public int SetsBytes { get; }
 
-    public string[] Deletes { get; }
+    /// <summary>What is deleted, as the text of a <c>text[]</c>; <see langword="null"/> where nothing is.</summary>
+    /// <remarks>As text, because a data source of <see cref="Npgsql.NpgsqlSlimDataSourceBuilder"/> knows no arrays unless it is told to.</remarks>
+    public string? DeletesArray { get; }
 
     /// <summary>Checks everything that can be known without the row. Nothing has been sent when this throws.</summary>
     public static EnvChanges Check(StackRef stack, IReadOnlyDictionary<string, string?> changes, StackEnvMergeOptions options)
@@ -62,6 +64,13 @@ internal sealed partial class EnvChanges
     }
 
     public bool Delete(string key) => _deleted?.Contains(key) ?? false;
+
+    // https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+    private static string AsArray(IEnumerable<string> elements)
+    {
+        var quoted = elements.Select(static element => $"\"{element.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
+        return $"{{{string.Join(',', quoted)}}}";
+    }
 
     private static string? WhatPostgresCannotStoreIn(string value) =>
         PostgresText.HasNul(value) ? "contains NUL (U+0000), which PostgreSQL cannot store"

@@ -36,7 +36,7 @@ internal sealed class MergeAnswer
     private static MergeAnswer Written(MergeTransaction transaction, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
     {
         var keysDeleted = 0;
-        if (changes.Deletes.Length > 0)
+        if (changes.DeletesArray is not null)
         {
             // The row came into being between the locked read and the UPDATE, which then was the first to see it: what it held before,
             // nobody knows.

@@ -34,9 +34,7 @@ internal sealed class MergeStatements
     private readonly string _setLockTimeout;
     private readonly string _setStatementTimeout;
     private readonly string _setIdleTimeout;
-    private readonly RowStatements _anyOwner;
-    private readonly RowStatements _givenOwner;
-    private readonly string[] _deletingStatuses;
+    private readonly Dictionary<(bool HasOwner, bool HasDeletes), RowStatements> _texts;
     private readonly int _maxEnvBytes;
 
     public MergeStatements(StackEnvMergeOptions options)
@@ -46,9 +44,9 @@ internal sealed class MergeStatements
         _setLockTimeout = SetLockTimeout(_lockTimeout);
         _setStatementTimeout = SetStatementTimeout(_lockTimeout);
         _setIdleTimeout = SetLocal("idle_in_transaction_session_timeout", BatchTimeout + IdleTimeoutMargin);
-        _anyOwner = new(options, hasOwner: false);
-        _givenOwner = new(options, hasOwner: true);
-        _deletingStatuses = [.. options.DeletingStatuses];
+        bool[] either = [false, true];
+        _texts = (from hasOwner in either from hasDeletes in either select (hasOwner, hasDeletes))
+            .ToDictionary(static kind => kind, kind => new RowStatements(options, kind.hasOwner, kind.hasDeletes));
         _maxEnvBytes = options.MaxEnvBytes;
     }
 
@@ -58,7 +56,7 @@ internal sealed class MergeStatements
     public MergeTransaction CreateTransaction(
         NpgsqlConnection connection, StackRef stack, EnvChanges changes, Guards guards, TimeSpan wait, bool andCommit)
     {
-        var texts = stack.Owner is null ? _anyOwner : _givenOwner;
+        var texts = _texts[(stack.Owner is not null, changes.DeletesArray is not null)];
         var lockedRead = new NpgsqlBatchCommand(texts.LockedRead) { Parameters = { Parameter(stack.Key) } };
         var guardedUpdate = new NpgsqlBatchCommand(guards == Guards.Quick ? texts.QuickUpdate : texts.ExactUpdate)
         {
@@ -66,8 +64,6 @@ internal sealed class MergeStatements
             {
                 Parameter(stack.Key),
                 new NpgsqlParameter<byte[]> { TypedValue = changes.SetsJson, NpgsqlDbType = NpgsqlDbType.Jsonb },
-                new NpgsqlParameter<string[]> { TypedValue = changes.Deletes, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
-                new NpgsqlParameter<string[]> { TypedValue = _deletingStatuses, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
                 new NpgsqlParameter<int>
                 {
                     TypedValue = guards == Guards.Quick ? _maxEnvBytes - changes.SetsBytes : _maxEnvBytes,
@@ -79,6 +75,11 @@ internal sealed class MergeStatements
         {
             lockedRead.Parameters.Add(Parameter(owner));
             guardedUpdate.Parameters.Add(Parameter(owner));
+        }
+
+        if (changes.DeletesArray is { } deletes)
+        {
+            guardedUpdate.Parameters.Add(new NpgsqlParameter<string> { TypedValue = deletes, NpgsqlDbType = NpgsqlDbType.Unknown });
         }
 
 #pragma warning disable CA2000 // The transaction disposes of it.
@@ -129,58 +130,60 @@ internal sealed class MergeStatements
         _ => new NpgsqlParameter<string> { TypedValue = (string)value, NpgsqlDbType = NpgsqlDbType.Text },
     };
 
-    /// <summary>The statements on the row, which differ in whether the owner is part of the look-up.</summary>
+    /// <summary>The statements on the row, for one kind of merge: whether the owner is part of the look-up, and whether anything is deleted.</summary>
     private sealed class RowStatements
     {
         // For a key that is a varchar, an operator of somebody's own in the search path can fit better than the built-in one.
         // https://www.postgresql.org/docs/current/typeconv-oper.html
         private const string Is = "OPERATOR(pg_catalog.=)";
 
-        public RowStatements(StackEnvMergeOptions options, bool hasOwner)
+        public RowStatements(StackEnvMergeOptions options, bool hasOwner, bool hasDeletes)
         {
             var table = SqlIdentifier.Table(options);
             var key = SqlIdentifier.Quote(options.KeyColumn);
-            var owner = SqlIdentifier.Quote(options.OwnerColumn);
             var status = SqlIdentifier.Quote(options.StatusColumn);
             var env = SqlIdentifier.Quote(options.EnvVarsColumn);
 
-            LockedRead = $"SELECT {status}::text, {env}::text FROM {table} WHERE {key} {Is} $1{(hasOwner ? $" AND {owner} {Is} $2" : "")} FOR UPDATE";
+            LockedRead = $"SELECT {status}::text, {env}::text FROM {table} WHERE {key} {Is} $1{AndOwner(2)} FOR UPDATE";
 
+            // $1 is the key, $2 what is set, $3 the limit; behind them the owner and what is deleted, if any.
+            var isTheRow = $"{key} {Is} $1{AndOwner(4)}";
+            var deletes = hasOwner ? "$5::text[]" : "$4::text[]";
+            var isInTeardown = $"{status}::text IN ({string.Join(", ", options.DeletingStatuses.Select(SqlLiteral.Quote))})";
             var touch = options.UpdatedAtColumn is { } updatedAt ? $", {SqlIdentifier.Quote(updatedAt)} = {Clock}" : "";
 
-            // $1 is the key, $2 what is set, $3 what is deleted, $4 the statuses of a teardown, $5 the limit, $6 the owner.
-            var mayWrite = $"{key} {Is} $1{(hasOwner ? $" AND {owner} {Is} $6" : "")} AND ({status}::text = ANY ($4)) IS NOT TRUE";
-
-            // Here $5 is the limit less the size of the sets, because a merged document is never larger than both together. None of the
+            // The guards are one CASE, because about any other condition the planner asks its statistics first how many rows may pass, and
+            // tries the operators on each of the hundred documents that ANALYZE keeps: that takes longer than all the rest of a merge.
+            // https://www.postgresql.org/docs/current/row-estimation-examples.html
+            //
+            // Here $3 is the limit less the size of the sets, because a merged document is never larger than both together. None of the
             // operators raises, whatever the document is, and SQL NULL passes none of them.
             QuickUpdate =
                 $"""
-                UPDATE {table}
-                SET {env} = ({env} || $2) - $3{touch}
-                WHERE {mayWrite}
-                  AND {env} @> '{"{}"}'
-                  AND (NOT {env} @> $2 OR {env} ?| $3)
-                  AND octet_length({env}::text) <= $5
+                UPDATE {table} SET {env} = {Merged(env)}{touch}
+                WHERE {isTheRow}
+                  AND CASE WHEN {isInTeardown} THEN false
+                    ELSE {env} @> '{"{}"}' AND {IsChanged(env)} AND octet_length({env}::text) <= $3 END
                 RETURNING {env}::text
                 """;
 
             // jsonb prints a space behind ':' and ',', so that its text is never shorter than the compact form: one cheap comparison often
-            // settles the size. CASE keeps the operators from documents on which they would raise.
+            // settles the size. CASE also keeps the operators from documents on which they would raise.
             var stored = $"coalesce({env}, '{{}}')";
-            var merged = $"({stored} || $2) - $3";
             ExactUpdate =
                 $"""
-                UPDATE {table}
-                SET {env} = {merged}{touch}
-                WHERE {mayWrite}
-                  AND CASE WHEN jsonb_typeof({stored}) = 'object'
-                    THEN (NOT {stored} @> $2 OR {env} ?| $3)
-                      AND (octet_length(({merged})::text) <= $5
-                        OR {CompactBytes(merged)}
-                          <= greatest($5, {CompactBytes(stored)} - 1))
-                    ELSE false END
+                UPDATE {table} SET {env} = {Merged(stored)}{touch}
+                WHERE {isTheRow}
+                  AND CASE WHEN {isInTeardown} OR jsonb_typeof({stored}) <> 'object' THEN false
+                    ELSE {IsChanged(stored)}
+                      AND (octet_length(({Merged(stored)})::text) <= $3
+                        OR {CompactBytes(Merged(stored))} <= greatest($3, {CompactBytes(stored)} - 1)) END
                 RETURNING {env}::text
                 """;
+
+            string AndOwner(int parameter) => hasOwner ? $" AND {SqlIdentifier.Quote(options.OwnerColumn)} {Is} ${parameter}" : "";
+            string Merged(string document) => hasDeletes ? $"({document} || $2) - {deletes}" : $"{document} || $2";
+            string IsChanged(string document) => hasDeletes ? $"(NOT {document} @> $2 OR {document} ?| {deletes})" : $"NOT {document} @> $2";
         }
 
         public string LockedRead { get; }

@@ -27,8 +27,10 @@ internal sealed class Arguments
           benchmarkdotnet one caller's time and allocations, by BenchmarkDotNet, whose own options follow (--filter '*')
 
         Options
-          --contestants library,bare,npgsql,dapper,efcore,lock,pgbench
+          --contestants library,bare,npgsql,dapper,byhand,efcore,lock,pgbench
                                   who competes; all of them unless said otherwise, pgbench in duel, latency and contest
+          --server durable        whether a server that is started for this syncs its commits to the disk, as in
+                                  production, or not at all (fast), which leaves nothing but processor time
           --rounds <number>       how many rounds; each gives one figure of each contestant
           --out <folder>          where tables and raw figures go; artifacts/performance unless said otherwise
           --images <folder>       where plots go; the same unless said otherwise
@@ -47,7 +49,7 @@ internal sealed class Arguments
 
     private const string PgBench = "pgbench";
 
-    private static readonly string[] KnownOptions = ["contestants", "rounds", "out", "images", "target", "delay", "callers", "prepared", "keys", "value-length", "table"];
+    private static readonly string[] KnownOptions = ["contestants", "server", "rounds", "out", "images", "target", "delay", "callers", "prepared", "keys", "value-length", "table"];
 
     private readonly Dictionary<string, string> _options = new(StringComparer.Ordinal);
 
@@ -72,6 +74,13 @@ internal sealed class Arguments
     public string? Out => _options.GetValueOrDefault("out");
 
     public string? Images => _options.GetValueOrDefault("images");
+
+    public bool IsDurable => _options.GetValueOrDefault("server", "durable") switch
+    {
+        "durable" => true,
+        "fast" => false,
+        var server => throw new FormatException($"A server is durable or fast, and not {server}."),
+    };
 
     public int? Rounds => _options.TryGetValue("rounds", out var rounds) ? int.Parse(rounds, CultureInfo.InvariantCulture) : null;
 

@@ -40,8 +40,6 @@ internal static partial class LibraryStatements
             "uuid" => "$id",
             "jsonb" => "$changes",
             "integer" => "65536",
-            "text[]" when statement[..parameter.Index].EndsWith("ANY (", StringComparison.Ordinal) => "'{deleting}'::text[]",
-            "text[]" => "'{}'::text[]",
             var type => throw new NotSupportedException($"A parameter of type {type} is new: say here what pgbench is to send."),
         });
     }

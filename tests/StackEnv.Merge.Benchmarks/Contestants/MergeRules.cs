@@ -6,7 +6,9 @@ namespace StackEnv.Merge.Benchmarks.Contestants;
 /// <summary>The rules of a merge, for those who read the set, change it in C# and write it back.</summary>
 internal static class MergeRules
 {
-    public const string SetLocalLockTimeout = "SET LOCAL lock_timeout = '1min'";
+    public const string LimitEachWait = "SET LOCAL lock_timeout = '1min'";
+    public const string LimitAllWaits = "SET LOCAL statement_timeout = '61s'";
+    public const string LiftLimit = "SET LOCAL statement_timeout TO DEFAULT";
 
     /// <summary>Longer than any queue here, so that nobody gains speed by giving up.</summary>
     public static readonly TimeSpan LockTimeout = TimeSpan.FromMinutes(1);

@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -11,10 +12,13 @@ internal sealed class StatementByStatement(string connectionString) : IContestan
     public async Task<IReadOnlyDictionary<string, string>?> MergeAsync(Guid stack, IReadOnlyDictionary<string, string?> changes)
     {
         await using var connection = await _dataSource.OpenConnectionAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
+        await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted);
 
-        await using (var setTimeout = new NpgsqlCommand(MergeRules.SetLocalLockTimeout, connection, transaction))
-            await setTimeout.ExecuteNonQueryAsync();
+        await using (var limitEachWait = new NpgsqlCommand(MergeRules.LimitEachWait, connection, transaction))
+            await limitEachWait.ExecuteNonQueryAsync();
+
+        await using (var limitAllWaits = new NpgsqlCommand(MergeRules.LimitAllWaits, connection, transaction))
+            await limitAllWaits.ExecuteNonQueryAsync();
 
         Dictionary<string, string> env;
         await using (var read = new NpgsqlCommand("SELECT status, env_vars FROM stacks WHERE id = $1 FOR UPDATE", connection, transaction))
@@ -25,6 +29,9 @@ internal sealed class StatementByStatement(string connectionString) : IContestan
             env = MergeRules.Parse(row.GetString(1));
             MergeRules.Apply(env, row.GetString(0), changes);
         }
+
+        await using (var liftLimit = new NpgsqlCommand(MergeRules.LiftLimit, connection, transaction))
+            await liftLimit.ExecuteNonQueryAsync();
 
         await using (var write = new NpgsqlCommand("UPDATE stacks SET env_vars = $1, updated_at = now() WHERE id = $2", connection, transaction))
         {

@@ -12,6 +12,8 @@ internal sealed class Dissection(StacksDatabase database, int merges)
     // What the runtime allocates by the way (it compiles, it grows a pool) falls into few of them.
     private const int Batches = 10;
 
+    private const int WarmUps = 8;
+
     private readonly Scenario _scenario = new();
 
     /// <summary>What it takes to hand out the set: a dictionary with all its keys and values, and nothing else.</summary>
@@ -46,7 +48,7 @@ internal sealed class Dissection(StacksDatabase database, int merges)
         var rows = new ScenarioRows(_scenario);
         var callers = await rows.ResetAsync(database);
         await using var merger = contestant.Create(connectionString);
-        await MergeAsync(merger, callers[0], times);
+        await WarmUpAsync(merger, callers[0], times);
         var roundTripsBefore = roundTrips();
         var bytes = new List<double>();
         for (var batch = 0; batch < Batches; batch++)
@@ -59,6 +61,16 @@ internal sealed class Dissection(StacksDatabase database, int merges)
         var roundTripsOfAMerge = (double)(roundTrips() - roundTripsBefore) / times;
         await rows.VerifyAsync(database, callers);
         return (roundTripsOfAMerge, Spread.Of(bytes).Median);
+    }
+
+    // Code that is not optimized yet allocates more, and the runtime optimizes only when it has compiled nothing new for a moment.
+    private static async Task WarmUpAsync(IContestant merger, Caller caller, int times)
+    {
+        for (var part = 0; part < WarmUps; part++)
+        {
+            await MergeAsync(merger, caller, times / WarmUps);
+            await Task.Delay(TimeSpan.FromMilliseconds(120));
+        }
     }
 
     private static async Task MergeAsync(IContestant merger, Caller caller, int times)

@@ -55,8 +55,11 @@ internal sealed class StacksDatabase : IAsyncDisposable
             CultureInfo.InvariantCulture,
             $$"""
             TRUNCATE stacks;
+
+            -- No two sets are alike, so that the planner's statistics are full of them.
             INSERT INTO stacks (id, slug, status, env_vars)
-            SELECT lpad(to_hex(number), 32, '0')::uuid, 'stack-' || number, 'healthy', '{"LOG_LEVEL": "info", "PORT": "8080"}'
+            SELECT lpad(to_hex(number), 32, '0')::uuid, 'stack-' || number, 'healthy',
+                   jsonb_build_object('LOG_LEVEL', 'info', 'PORT', '8080', 'API_TOKEN', md5(number::text))
             FROM generate_series(0, {{rows - 1}}) AS number;
             """));
         await _schema.ExecuteAsync("VACUUM (ANALYZE) stacks");

@@ -17,8 +17,9 @@ internal sealed record Appearance(string Name, string Title, Color Color, float 
         new("bare", "bare UPDATE", Color.FromHex("#555555"), 2, MarkerShape.OpenCircle),
         new("npgsql", "one by one, Npgsql", Color.FromHex("#E69F00"), 2, MarkerShape.FilledDiamond),
         new("dapper", "one by one, Dapper", Color.FromHex("#B8860B"), 2, MarkerShape.FilledTriangleUp),
+        new("byhand", "FOR UPDATE by hand", Color.FromHex("#D55E00"), 2, MarkerShape.FilledTriangleDown),
         new("efcore", "EF Core, xmin", Color.FromHex("#009E73"), 2, MarkerShape.FilledSquare),
-        new("lock", "DistributedLock", Color.FromHex("#CC79A7"), 2, MarkerShape.FilledTriangleDown),
+        new("lock", "DistributedLock", Color.FromHex("#CC79A7"), 2, MarkerShape.FilledCircle),
         new("pgbench-bare", "bare UPDATE, pgbench", Color.FromHex("#999999"), 1.5f, MarkerShape.OpenSquare),
         new("pgbench-library", "our SQL, pgbench", Color.FromHex("#56B4E9"), 1.5f, MarkerShape.OpenSquare),
     ];
