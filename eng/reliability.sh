@@ -6,6 +6,7 @@ set -euo pipefail
 
 source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
 source "$root/eng/pgbouncer.sh"
+source "$root/eng/figures.sh"
 
 build tests/StackEnv.Merge.Reliability.Tests
 
@@ -19,19 +20,4 @@ run_as_group dotnet test tests/StackEnv.Merge.Reliability.Tests -c Release --no-
     -- xUnit.ParallelizeTestCollections=false || status=$?
 [ "$status" -eq 0 ] || exit "$status"
 
-# Each `<!-- figures: NAME -->` of the document is followed by what was measured, up to `<!-- end of figures -->`.
-document=$root/docs/reliability.md
-awk -v folder="$figures" '
-    /^<!-- end of figures -->$/ { skipping = 0 }
-    !skipping { print }
-    /^<!-- figures: .* -->$/ {
-        file = folder "/" $3 ".md"
-        if ((getline line <file) > 0) {
-            skipping = 1
-            do print line; while ((getline line <file) > 0)
-            close(file)
-        }
-    }
-' "$document" >"$document.new"
-mv "$document.new" "$document"
-echo "The figures are in docs/reliability.md."
+fill_figures "$root/docs/reliability.md" "$figures"

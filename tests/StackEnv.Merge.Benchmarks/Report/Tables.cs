@@ -19,6 +19,7 @@ internal sealed class Tables(string folder, string environment)
 
     public void Write(Results results, IReadOnlyList<Threshold> thresholds)
     {
+        new Markdown().Paragraph(environment).Save(Path.Combine(folder, "environment.md"));
         foreach (var sweep in results.Sweeps)
             WriteSweep(sweep, results.Of(sweep));
         if (results.Anatomies.Count > 0)
@@ -41,7 +42,7 @@ internal sealed class Tables(string folder, string environment)
         if (circumstances.Count == 0)
             circumstances = [.. Circumstances];
         var contestants = Appearance.All.Where(appearance => contests.Any(contest => contest.Has(appearance.Name))).ToList();
-        var file = new Markdown().Paragraph($"### {sweep.Title}").Paragraph(environment);
+        var file = new Markdown().Paragraph($"### {sweep.Title}");
 
         AddTable("Merges per second (the median of the rounds):", static (contest, name) => Text("N0", contest.MergesPerSecond(name).Median));
         if (contests.Any(static contest => contest.Has("library")))
@@ -72,7 +73,6 @@ internal sealed class Tables(string folder, string environment)
 
     private void WriteAnatomies(Results results) => new Markdown()
         .Paragraph("### What one merge takes")
-        .Paragraph(environment)
         .Paragraph($"Two changes to a set of 20 keys, one caller. The dictionary alone that is handed out takes {Text("N0", results.DictionaryBytes)} bytes.")
         .Table(
             ["", "round trips, prepared", "bytes allocated, prepared", "round trips, unprepared", "bytes allocated, unprepared"],
@@ -92,7 +92,6 @@ internal sealed class Tables(string folder, string environment)
 
     private void WriteDelay(double direct, IReadOnlyList<(double Wanted, double RoundTrip)> throughProxy) => new Markdown()
         .Paragraph("### The delay itself")
-        .Paragraph(environment)
         .Paragraph($"The median time of an empty query, one caller. Without the proxy: {Milliseconds(direct)} ms.")
         .Table(
             ["wanted, ms each way", "round trip through the proxy, ms", "achieved, ms each way"],
@@ -101,7 +100,6 @@ internal sealed class Tables(string folder, string environment)
 
     private void WriteThresholds(IReadOnlyList<Threshold> thresholds) => new Markdown()
         .Paragraph("### Thresholds")
-        .Paragraph(environment)
         .Table(
             ["claim", "required", "measured", ""],
             thresholds.Select(static threshold => (string[])[threshold.Claim, threshold.Required, threshold.MeasuredText, threshold.IsMet ? "met" : "**missed**"]))
