@@ -84,7 +84,7 @@ public sealed class SoakTests(ITestOutputHelper output)
             throw new XunitException($"No fault explains these. STACKENV_SEED={campaign.Seed}\n{string.Join('\n', ledger.Unexplained.Take(10))}");
         }
 
-        Assert.InRange(heap.AtEnd, 0, (heap.AtStart * 3 / 2) + (16 * MegaByte));
+        Assert.InRange(heap.AtEnd, 0, (heap.AtStart * 3 / 2) + (4 * MegaByte));
         Assert.InRange(workingSet.AtEnd, 0, (workingSet.AtStart * 5 / 4) + (64 * MegaByte));
         Assert.InRange(connections.Max, 1, (Hosts * SoakHost.PoolSize) + DyingSessions);
         Assert.Equal(0, left);
