@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Compiles the AOT sample to native code, where every trim and AOT warning is an error, and puts the native program to its test on a real
+# PostgreSQL.
+set -euo pipefail
+
+source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+
+# The native compiler's output is linked by clang or gcc.
+require_linker() {
+    local as_root=()
+    if command -v clang >/dev/null || command -v gcc >/dev/null; then
+        return
+    fi
+    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
+    if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }; then
+        echo 'No clang or gcc was found. Installing gcc by apt, once…' >&2
+        "${as_root[@]+"${as_root[@]}"}" sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends gcc libc6-dev' >&2 || true
+    fi
+    command -v gcc >/dev/null || fail 'Native programs are linked by clang or gcc, and neither was found: install one of them.'
+}
+
+require_linker
+build tests/StackEnv.Merge.Tests
+
+native=$root/artifacts/aot
+rm -rf "$native"
+started=$SECONDS
+output=$(cd "$root" && dotnet publish samples/StackEnv.Samples.Aot -c Release --output "$native" -v quiet -tl:off 2>&1) || fail "$output"
+export STACKENV_AOT_PROGRAM=$native/StackEnv.Samples.Aot
+echo "Compiled to native code in $((SECONDS - started)) s: $(($(wc -c <"$STACKENV_AOT_PROGRAM") / 1024)) KiB"
+
+cd "$root"
+run_as_group dotnet test tests/StackEnv.Merge.Tests -c Release --no-build -tl:off --filter FullyQualifiedName~AotSampleTests \
+    -- RunConfiguration.TreatNoTestsAsError=true
