@@ -12,7 +12,7 @@ namespace StackEnv.Merge;
 /// </para>
 /// <para>A journal that throws, or whose statement fails, rolls the merge back: the caller gets a <see cref="StackEnvStoreException"/> that names the journal.</para>
 /// <para>
-/// Implementations are called from many threads at once, each time in the execution context of <see cref="IStackEnvMerger.MergeAsync"/>'s caller: an
+/// In a container they are singletons, as the merger is. Implementations are called from many threads at once, each time in the execution context of <see cref="IStackEnvMerger.MergeAsync"/>'s caller: an
 /// <see cref="AsyncLocal{T}"/> brings along who did it and for which request.
 /// </para>
 /// </remarks>
@@ -22,6 +22,7 @@ public interface IStackEnvMergeJournal
     /// Says what to write for one merge. Called once for each merge that is about to commit, also for one that changed nothing
     /// (see <see cref="MergeResult.Changed"/>), and never for one that is refused.
     /// </summary>
+    /// <remarks>The row is locked meanwhile: a merge whose journals take longer than <see cref="StackEnvMergeOptions.LockTimeout"/> and 5 s is rolled back.</remarks>
     /// <param name="stack">The stack that is merged into, as the caller named it.</param>
     /// <param name="result">What the caller will get. Its <see cref="MergeResult.Env"/> holds secrets: the counts are what an audit row wants.</param>
     /// <returns>

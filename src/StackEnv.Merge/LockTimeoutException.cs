@@ -18,9 +18,9 @@ public sealed class LockTimeoutException : StackEnvMergeException
             isTransient: true,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"Stack {stack} could not be locked within {lockTimeout.TotalMilliseconds} ms: another transaction holds its row. Nothing was written. Try again."))
+                $"Stack {stack} could not be locked within {lockTimeout.TotalMilliseconds} ms: another transaction holds its row, or the table. Nothing was written. Try again."))
         => LockTimeout = lockTimeout;
 
-    /// <summary>The limit that was reached.</summary>
+    /// <summary>The limit that was reached: the merger's <see cref="StackEnvMergeOptions.LockTimeout"/>.</summary>
     public TimeSpan LockTimeout { get; }
 }

@@ -6,7 +6,7 @@ namespace StackEnv.Merge;
 /// <remarks>Hosts can make one themselves, to stand in for a merger in their tests.</remarks>
 public sealed class MergeResult
 {
-    /// <summary>The whole set after the merge, as it was committed. A stored value that is not a string reads as its JSON text.</summary>
+    /// <summary>The whole set after the merge, as it was committed; keys are compared ordinally. A stored value that is not a string reads as its JSON text.</summary>
     public required IReadOnlyDictionary<string, string> Env { get; init; }
 
     /// <summary>How many of the changes had a non-empty value, also where the key held that very value already.</summary>

@@ -1,8 +1,8 @@
 namespace StackEnv.Merge;
 
-/// <summary>A merge that did not come to its result. The leaves say why.</summary>
+/// <summary>A merge that did not come to its result. The derived types say why.</summary>
 /// <remarks>
-/// No leaf ever carries a value of an environment variable, in its message or in any inner exception. It does not derive from
+/// None of them ever carries a value of an environment variable, in its message or in any inner exception. It does not derive from
 /// <see cref="System.Data.Common.DbException"/>, so that a generic retry policy for databases cannot multiply the wait for the row.
 /// </remarks>
 public abstract class StackEnvMergeException : Exception
@@ -18,9 +18,16 @@ public abstract class StackEnvMergeException : Exception
     /// <summary>The stack that the merge was asked for.</summary>
     public StackRef Stack { get; }
 
-    /// <summary>A stable code for this kind of failure, such as <c>lock_timeout</c>: for HTTP bodies, logs and metrics.</summary>
+    /// <summary>
+    /// A stable code for this kind of failure, for HTTP bodies, logs and metrics: <c>invalid_env_key</c>, <c>invalid_env_value</c>,
+    /// <c>env_too_large</c>, <c>not_found</c>, <c>stack_deleting</c>, <c>stored_env_invalid</c>, <c>lock_timeout</c>, <c>outcome_unknown</c> or
+    /// <c>store_error</c>.
+    /// </summary>
     public string ErrorCode { get; }
 
-    /// <summary>Whether the same merge may succeed when it is tried again a little later.</summary>
+    /// <summary>
+    /// Whether the same merge may succeed when it is tried again a little later: always for <see cref="LockTimeoutException"/> and
+    /// <see cref="MergeOutcomeUnknownException"/>, as the driver says for <see cref="StackEnvStoreException"/>, and for no other.
+    /// </summary>
     public bool IsTransient { get; }
 }

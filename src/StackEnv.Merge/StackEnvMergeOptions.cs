@@ -29,7 +29,7 @@ public sealed class StackEnvMergeOptions
     /// <summary>The column that takes the time of each merge that changed something; <see langword="null"/>: none. The default is <c>updated_at</c>.</summary>
     public string? UpdatedAtColumn { get; set; } = "updated_at";
 
-    /// <summary>The values of <see cref="StatusColumn"/> that mean a teardown: a stack with one of them is never merged into. The default is <c>deleting</c>.</summary>
+    /// <summary>The values of <see cref="StatusColumn"/> that mean a teardown: a stack with one of them is never merged into. Case counts. The default is <c>deleting</c>.</summary>
     public ISet<string> DeletingStatuses { get; } = new HashSet<string>(StringComparer.Ordinal) { "deleting" };
 
     /// <summary>
@@ -38,7 +38,8 @@ public sealed class StackEnvMergeOptions
     /// </summary>
     /// <remarks>
     /// PostgreSQL's own <see href="https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT">lock_timeout</see> bounds
-    /// each single wait, of which a merge in a queue can have several; the merge bounds their sum.
+    /// each single wait, of which a merge in a queue can have several; the merge bounds their sum. The wait for a connection of the pool is not
+    /// part of it, and neither are journals.
     /// </remarks>
     public TimeSpan LockTimeout { get; set; } = TimeSpan.FromSeconds(3);
 
@@ -51,7 +52,7 @@ public sealed class StackEnvMergeOptions
     /// <summary>Whether a merge has to name the owner by <see cref="StackRef.OwnedBy(Guid)"/>. The default is <see langword="false"/>.</summary>
     public bool RequireOwner { get; set; }
 
-    /// <summary>Which keys may be set and deleted. The default is the grammar <c>[A-Z_][A-Z0-9_]*</c>. Called on the caller's thread; must be thread-safe.</summary>
+    /// <summary>Which keys may be set and deleted. The default is the grammar <c>[A-Z_][A-Z0-9_]*</c>. Called on the caller's thread; must be thread-safe. What it throws reaches the caller, and nothing was sent.</summary>
     public Func<string, bool> IsValidKey { get; set; } = EnvKeyGrammar.Matches;
 
     /// <summary>A checked copy that later changes to this one do not reach.</summary>

@@ -16,7 +16,10 @@ public static class StackEnvMergeServiceCollectionExtensions
     /// <param name="configure">Sets the options; they are checked when the merger is first resolved.</param>
     /// <returns>The same services.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="services"/> is <see langword="null"/>.</exception>
-    /// <remarks>Does nothing where an <see cref="IStackEnvMerger"/> is registered already.</remarks>
+    /// <remarks>
+    /// Does nothing where an <see cref="IStackEnvMerger"/> is registered already. Resolving the merger throws <see cref="InvalidOperationException"/>
+    /// where no data source is registered, and <see cref="ArgumentException"/> for an option that is not valid. Its log goes to the host's loggers.
+    /// </remarks>
     public static IServiceCollection AddStackEnvMerge(this IServiceCollection services, Action<StackEnvMergeOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
@@ -37,7 +40,10 @@ public static class StackEnvMergeServiceCollectionExtensions
     /// <param name="configure">Sets the options; they are checked when the merger is first resolved.</param>
     /// <returns>The same services.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="services"/> is <see langword="null"/>.</exception>
-    /// <remarks>Does nothing where an <see cref="IStackEnvMerger"/> of that key is registered already.</remarks>
+    /// <remarks>
+    /// Does nothing where an <see cref="IStackEnvMerger"/> of that key is registered already. Otherwise as
+    /// <see cref="AddStackEnvMerge(IServiceCollection, Action{StackEnvMergeOptions}?)"/>.
+    /// </remarks>
     public static IServiceCollection AddKeyedStackEnvMerge(this IServiceCollection services, object? serviceKey, Action<StackEnvMergeOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);

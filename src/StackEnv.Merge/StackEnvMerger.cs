@@ -9,6 +9,7 @@ using StackEnv.Merge.Protocol;
 namespace StackEnv.Merge;
 
 /// <summary>Merges on a PostgreSQL table. Thread-safe; one for each data source and set of options serves a whole process.</summary>
+/// <remarks>Its spans and metrics are those of the <see cref="System.Diagnostics.ActivitySource"/> and the <see cref="System.Diagnostics.Metrics.Meter"/> named <c>StackEnv.Merge</c>.</remarks>
 public sealed class StackEnvMerger : IStackEnvMerger
 {
     private readonly NpgsqlDataSource _dataSource;

@@ -1,6 +1,6 @@
 namespace StackEnv.Merge;
 
-/// <summary>What the row holds is not a JSON object but an array, a string, a number or the like. It is left as it is: mend the row first.</summary>
+/// <summary>What the row holds is not a JSON object but an array, a string, a number or the like. Nothing was written: mend the row first.</summary>
 public sealed class StoredEnvInvalidException : StackEnvMergeException
 {
     /// <summary>Makes the exception.</summary>
