@@ -1,12 +1,11 @@
 using System.Diagnostics;
 using System.Reflection;
-using System.Runtime.CompilerServices;
-using System.Text.RegularExpressions;
+using System.Xml.Linq;
 
 namespace StackEnv.Merge.Tests.Infrastructure;
 
-/// <summary>The library, packed once as it was built for these tests, and a folder for projects that use it.</summary>
-public sealed partial class PackedLibrary : IAsyncLifetime
+/// <summary>The library, packed once as it was built for these tests, and a project outside the repository for each code block that uses it.</summary>
+public sealed class PackedLibrary : IAsyncLifetime
 {
     private static readonly ILookup<string, string?> BuiltWith = typeof(PackedLibrary).Assembly
         .GetCustomAttributes<AssemblyMetadataAttribute>()
@@ -16,11 +15,53 @@ public sealed partial class PackedLibrary : IAsyncLifetime
 
     public string Package => Directory.GetFiles(_folder, "*.nupkg").Single();
 
-    public IReadOnlyList<string> ReadmeBlocks { get; } =
-        [.. CSharpBlock().Matches(File.ReadAllText(Path.Combine(Root(), "README.md"))).Select(static match => match.Groups["code"].Value)];
+    /// <summary>Packs the library and builds all of its consumers at once.</summary>
+    public async Task InitializeAsync()
+    {
+        var library = Path.Combine(Document.Root, "src", "StackEnv.Merge");
+        await DotnetAsync([], "pack", library, "--no-build", "--output", _folder, "--configuration", BuiltWith["Configuration"].Single()!);
 
-    public async Task InitializeAsync() =>
-        await RunAsync("pack", Path.Combine(Root(), "src", "StackEnv.Merge"), [], "--no-build", "--output", _folder, "--configuration", BuiltWith["Configuration"].Single()!);
+        // The package comes from its folder alone, the others from where this build's restore has put them: nothing is downloaded, and
+        // no package that an earlier run has left is taken for this one.
+        Write("Directory.Build.props", $"""
+            <Project>
+              <PropertyGroup>
+                <OutputType>Exe</OutputType>
+                <TargetFramework>net10.0</TargetFramework>
+                <Nullable>enable</Nullable>
+                <ImplicitUsings>enable</ImplicitUsings>
+                <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
+                <!-- This build's restore may have brought a newer version than a package asks for. -->
+                <NoWarn>NU1603</NoWarn>
+                <RestoreSources>{_folder}</RestoreSources>
+                <RestoreFallbackFolders>{BuiltWith["NuGetPackageRoot"].Single()}</RestoreFallbackFolders>
+                <RestorePackagesPath>{Path.Combine(_folder, "packages")}</RestorePackagesPath>
+              </PropertyGroup>
+              <ItemGroup>
+                <PackageReference Include="StackEnv.Merge" Version="*-*" />
+              </ItemGroup>
+            </Project>
+            """);
+        var blocks = Document.Pages().SelectMany(static page => page.Blocks).ToDictionary(static block => block.Place, static block => block.Text);
+        foreach (var consumer in Consumer.All)
+        {
+            Write($"{consumer.Name}/{consumer.Name}.csproj", $"""
+                <Project Sdk="{consumer.Sdk}">
+                  <ItemGroup>
+                    {string.Join("\n    ", consumer.Packages.Select(static package => $"""<PackageReference Include="{package}" Version="{Version(package)}" />"""))}
+                  </ItemGroup>
+                </Project>
+                """);
+            Write($"{consumer.Name}/Block.cs", blocks[consumer.Block]);
+            if (consumer.Caller is { } caller)
+            {
+                Write($"{consumer.Name}/Caller.cs", caller);
+            }
+        }
+
+        Write("Consumers.slnx", $"<Solution>{string.Concat(Consumer.All.Select(static consumer => $"""<Project Path="{consumer.Name}/{consumer.Name}.csproj" />"""))}</Solution>");
+        await DotnetAsync([], "build", "Consumers.slnx");
+    }
 
     public Task DisposeAsync()
     {
@@ -28,41 +69,42 @@ public sealed partial class PackedLibrary : IAsyncLifetime
         return Task.CompletedTask;
     }
 
-    /// <summary>A new project with nothing in it but this program and the package.</summary>
-    public string ConsumerOf(string name, string sdk, string program, string morePackages = "")
-    {
-        var folder = Directory.CreateDirectory(Path.Combine(_folder, name)).FullName;
-        File.WriteAllText(Path.Combine(folder, "Program.cs"), program);
+    /// <summary>Runs a consumer to its end and returns what it printed.</summary>
+    public Task<string> RunAsync(Consumer consumer, string connectionString, params string[] arguments) =>
+        DotnetAsync([("STACKENV_POSTGRES", connectionString)], [Program(consumer), .. arguments]);
 
-        // The package comes from its folder alone, the others from where this build's restore has put them: nothing is downloaded, and
-        // no package that an earlier run has left is taken for this one.
-        File.WriteAllText(Path.Combine(folder, $"{name}.csproj"), $"""
-            <Project Sdk="{sdk}">
-              <PropertyGroup>
-                <OutputType>Exe</OutputType>
-                <TargetFramework>net10.0</TargetFramework>
-                <Nullable>enable</Nullable>
-                <ImplicitUsings>enable</ImplicitUsings>
-                <TreatWarningsAsErrors>true</TreatWarningsAsErrors>
-                <RestoreSources>{_folder}</RestoreSources>
-                <RestoreFallbackFolders>{BuiltWith["NuGetPackageRoot"].Single()}</RestoreFallbackFolders>
-                <RestorePackagesPath>{Path.Combine(_folder, "packages")}</RestorePackagesPath>
-              </PropertyGroup>
-              <ItemGroup>
-                <PackageReference Include="StackEnv.Merge" Version="*-*" />
-                {morePackages}
-              </ItemGroup>
-            </Project>
-            """);
-        return folder;
+    /// <summary>Starts a consumer that is a host; a web host listens on a free port.</summary>
+    public HostProcess Start(Consumer consumer, string connectionString) =>
+        new(Process.Start(DotnetStart([("ConnectionStrings__Database", connectionString), ("ASPNETCORE_URLS", "http://127.0.0.1:0")], [Program(consumer)]))!);
+
+    private static string Version(string package) =>
+        (string)XDocument.Load(Path.Combine(Document.Root, "Directory.Packages.props"))
+            .Descendants("PackageVersion")
+            .Single(version => string.Equals((string?)version.Attribute("Include"), package, StringComparison.Ordinal))
+            .Attribute("Version")!;
+
+    private string Program(Consumer consumer) => Path.Combine(_folder, consumer.Name, "bin", "Debug", "net10.0", $"{consumer.Name}.dll");
+
+    private void Write(string file, string text)
+    {
+        var path = Path.Combine(_folder, file);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, text);
     }
 
-    /// <summary>Runs one command of the SDK and returns what it printed.</summary>
-    public Task<string> RunAsync(string command, string project, params (string Name, string Value)[] environment) => RunAsync(command, project, environment, []);
-
-    private async Task<string> RunAsync(string command, string project, (string Name, string Value)[] environment, params string[] arguments)
+    private async Task<string> DotnetAsync((string Name, string Value)[] environment, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [command, .. arguments, .. command is "run" ? ["--project", project] : new[] { project }])
+        using var process = Process.Start(DotnetStart(environment, arguments))!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(5));
+        Assert.True(process.ExitCode == 0, $"dotnet {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{await output}\n{await errors}");
+        return await output;
+    }
+
+    private ProcessStartInfo DotnetStart((string Name, string Value)[] environment, string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", arguments)
         {
             WorkingDirectory = _folder,
             UseShellExecute = false,
@@ -81,16 +123,6 @@ public sealed partial class PackedLibrary : IAsyncLifetime
             start.Environment[name] = value;
         }
 
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        var errors = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(5));
-        Assert.True(process.ExitCode == 0, $"dotnet {command} ended with {process.ExitCode}:\n{await output}\n{await errors}");
-        return await output;
+        return start;
     }
-
-    private static string Root([CallerFilePath] string thisFile = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(thisFile)!, "..", "..", ".."));
-
-    [GeneratedRegex("^```csharp\n(?<code>.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
-    private static partial Regex CSharpBlock();
 }

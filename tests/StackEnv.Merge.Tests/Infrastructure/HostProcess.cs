@@ -1,0 +1,37 @@
+using System.Diagnostics;
+
+namespace StackEnv.Merge.Tests.Infrastructure;
+
+/// <summary>A program that runs until it is disposed of.</summary>
+public sealed class HostProcess(Process process) : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+
+    /// <summary>The rest of the first line from here on that has this text in it, as soon as the program writes it.</summary>
+    public async Task<string> AfterAsync(string text)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        var seen = new List<string>();
+        while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } line)
+        {
+            seen.Add(line);
+            if (line.IndexOf(text, StringComparison.Ordinal) is var index and >= 0)
+            {
+                return line[(index + text.Length)..].Trim();
+            }
+        }
+
+        throw new InvalidOperationException($"The program ended without a line that says '{text}':\n{string.Join('\n', seen)}\n{await process.StandardError.ReadToEndAsync(patience.Token)}");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!process.HasExited)
+        {
+            process.Kill();
+        }
+
+        await process.WaitForExitAsync();
+        process.Dispose();
+    }
+}
