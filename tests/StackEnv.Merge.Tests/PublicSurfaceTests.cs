@@ -8,7 +8,7 @@ public sealed class PublicSurfaceTests
     private static readonly StackRef Stack = ((StackRef)"shop").OwnedBy(7);
 
     // One of each leaf; a host that fakes the merger makes them like this.
-    private static readonly StackEnvMergeException[] Failures =
+    internal static readonly StackEnvMergeException[] Failures =
     [
         new InvalidEnvKeyException(Stack, "bad\nkey"),
         new InvalidEnvValueException(Stack, "KEY", "contains NUL (U+0000), which PostgreSQL cannot store"),
