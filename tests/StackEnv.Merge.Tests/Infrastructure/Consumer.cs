@@ -28,7 +28,7 @@ public sealed record Consumer(string Name, string Sdk, CodeBlockPlace Block, IRe
         await using var context = new StacksContext(
             new DbContextOptionsBuilder<StacksContext>().UseNpgsql(Environment.GetEnvironmentVariable("STACKENV_POSTGRES")).Options);
         var env = await new EnvUpdater(context).UpdateAsync(Guid.Parse(args[0]), Guid.Parse(args[1]), new() { ["LOG_LEVEL"] = "info", ["OLD_FLAG"] = "" });
-        Console.WriteLine(string.Join(' ', env.Order()));
+        Console.WriteLine(string.Join(' ', env.OrderBy(pair => pair.Key)));
         """);
 
     public static readonly Consumer WithTheLibrary = new(
@@ -43,7 +43,7 @@ public sealed record Consumer(string Name, string Sdk, CodeBlockPlace Block, IRe
         await using var database = NpgsqlDataSource.Create(Environment.GetEnvironmentVariable("STACKENV_POSTGRES")!);
         var updater = new EnvUpdater(new StackEnvMerger(database));
         var env = await updater.UpdateAsync(Guid.Parse(args[0]), Guid.Parse(args[1]), new() { ["LOG_LEVEL"] = "info", ["OLD_FLAG"] = "" }, default);
-        Console.WriteLine(string.Join(' ', env.Order()));
+        Console.WriteLine(string.Join(' ', env.OrderBy(pair => pair.Key)));
         """);
 
     public static readonly Consumer WithDapper = new(

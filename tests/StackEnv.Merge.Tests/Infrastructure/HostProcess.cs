@@ -12,16 +12,25 @@ public sealed class HostProcess(Process process) : IAsyncDisposable
     {
         using var patience = new CancellationTokenSource(Patience);
         var seen = new List<string>();
-        while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } line)
+        try
         {
-            seen.Add(line);
-            if (line.IndexOf(text, StringComparison.Ordinal) is var index and >= 0)
+            while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } line)
             {
-                return line[(index + text.Length)..].Trim();
+                seen.Add(line);
+                if (line.IndexOf(text, StringComparison.Ordinal) is var index and >= 0)
+                {
+                    return line[(index + text.Length)..].Trim();
+                }
             }
+
+            seen.Add(await process.StandardError.ReadToEndAsync(patience.Token));
+        }
+        catch (OperationCanceledException)
+        {
+            seen.Add($"… and nothing more within {Patience}");
         }
 
-        throw new InvalidOperationException($"The program ended without a line that says '{text}':\n{string.Join('\n', seen)}\n{await process.StandardError.ReadToEndAsync(patience.Token)}");
+        throw new InvalidOperationException($"The program wrote no line that says '{text}':\n{string.Join('\n', seen)}");
     }
 
     public async ValueTask DisposeAsync()
