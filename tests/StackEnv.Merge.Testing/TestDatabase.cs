@@ -93,7 +93,10 @@ public sealed class TestDatabase : IAsyncDisposable
     }
 
     /// <summary>Holds the row's lock in a transaction of its own until it is disposed.</summary>
-    public Task<RowLock> LockAsync(Guid id) => RowLock.TakeAsync(DataSource, id);
+    public Task<HeldLock> LockAsync(Guid id) => HoldAsync("SELECT FROM stacks WHERE id = $1 FOR UPDATE", id);
+
+    /// <summary>Holds what a statement locks in a transaction of its own until it is disposed.</summary>
+    public Task<HeldLock> HoldAsync(string sql, params object[] values) => HeldLock.TakeAsync(DataSource, sql, values);
 
     /// <summary>Waits until this many sessions of this schema wait for a lock.</summary>
     public async Task WaitersAsync(int count)

@@ -125,7 +125,7 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         return process;
     }
 
-    private async Task MendAsync(RowLock? holder, int struckProcess)
+    private async Task MendAsync(HeldLock? holder, int struckProcess)
     {
         lane.Proxy.Release(deliver: plan.Delivers || plan.Wire?.Action != WireAction.Blackhole);
         if (holder is not null)

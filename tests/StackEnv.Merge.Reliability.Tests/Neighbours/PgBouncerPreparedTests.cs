@@ -108,7 +108,7 @@ public sealed class PgBouncerPreparedTests : DatabaseTest
     private StackEnvMerger Merger(NpgsqlDataSource dataSource) => new(dataSource, new() { Schema = Database.Schema, LockTimeout = TimeSpan.FromMilliseconds(100) });
 
     // One stack refuses the key B, the other one is held.
-    private async Task<(Guid Id, Guid Held, RowLock Holder)> StacksThatRefuseAsync()
+    private async Task<(Guid Id, Guid Held, HeldLock Holder)> StacksThatRefuseAsync()
     {
         await Database.ExecuteAsync("ALTER TABLE stacks ADD CONSTRAINT no_b CHECK (NOT env_vars ? 'B')");
         var held = await Database.InsertAsync();

@@ -78,7 +78,7 @@ public sealed class RowWaitTests(ITestOutputHelper output, WaitFigures figures) 
             var children = new List<HeldLock>();
             for (var number = 0; number < 4; number++)
             {
-                children.Add(await HoldAsync("INSERT INTO deployments VALUES ($1)", id));
+                children.Add(await Database.HoldAsync("INSERT INTO deployments VALUES ($1)", id));
             }
 
             var ending = EndOneAfterAnotherAsync(children, TimeSpan.FromMilliseconds(700));
@@ -101,7 +101,7 @@ public sealed class RowWaitTests(ITestOutputHelper output, WaitFigures figures) 
 
         await InTimeAsync($"4 merges behind {strength}", async () =>
         {
-            await using var holder = await HoldAsync($"SELECT FROM stacks WHERE id = $1 {strength}", id);
+            await using var holder = await Database.HoldAsync($"SELECT FROM stacks WHERE id = $1 {strength}", id);
             var waits = await MergeAtOnceAsync(merger, id, 4);
             Assert.All(waits, static wait => Assert.IsType<LockTimeoutException>(wait.Failure));
             return waits;
@@ -113,7 +113,7 @@ public sealed class RowWaitTests(ITestOutputHelper output, WaitFigures figures) 
     {
         await Database.ExecuteAsync("CREATE TABLE deployments (stack_id uuid REFERENCES stacks (id))");
         var id = await Database.InsertAsync();
-        await using var child = await HoldAsync("INSERT INTO deployments VALUES ($1)", id);
+        await using var child = await Database.HoldAsync("INSERT INTO deployments VALUES ($1)", id);
         var merging = MergeAsync(new(Database.DataSource, OptionsWith(TimeSpan.FromSeconds(60))), id);
         await Database.WaitersAsync(1);
 
@@ -166,7 +166,7 @@ public sealed class RowWaitTests(ITestOutputHelper output, WaitFigures figures) 
     {
         while (!stop.IsCancellationRequested)
         {
-            await using var writer = await HoldAsync("UPDATE stacks SET created_at = clock_timestamp() WHERE id = $1", id);
+            await using var writer = await Database.HoldAsync("UPDATE stacks SET created_at = clock_timestamp() WHERE id = $1", id);
             await Task.Delay(400, CancellationToken.None);
             await writer.CommitAsync();
         }

@@ -23,7 +23,7 @@ public sealed class TableWaitTests(ITestOutputHelper output, WaitFigures figures
 
         await InTimeAsync($"{merges} behind LOCK TABLE … IN {mode} MODE{(prepared ? ", prepared" : "")}", async () =>
         {
-            await using var holder = await HoldAsync($"LOCK TABLE stacks IN {mode} MODE");
+            await using var holder = await Database.HoldAsync($"LOCK TABLE stacks IN {mode} MODE");
             var waits = await MergeAtOnceAsync(merger, id, merges);
             Assert.All(waits, static wait => Assert.IsType<LockTimeoutException>(wait.Failure));
             return waits;
@@ -42,7 +42,7 @@ public sealed class TableWaitTests(ITestOutputHelper output, WaitFigures figures
 
         await InTimeAsync("a merge behind a holder of 0.8 s and LOCK TABLE … IN SHARE MODE", async () =>
         {
-            await using var table = await HoldAsync("LOCK TABLE stacks IN SHARE MODE");
+            await using var table = await Database.HoldAsync("LOCK TABLE stacks IN SHARE MODE");
             await using var row = await Database.LockAsync(id);
             var merging = MergeAsync(merger, id);
             await Task.Delay(800);

@@ -80,9 +80,6 @@ public abstract class WaitTest(ITestOutputHelper output, WaitFigures figures) : 
         }
     }
 
-    /// <summary>Holds what a statement locks until it is disposed, which rolls back.</summary>
-    private protected async Task<HeldLock> HoldAsync(string sql, params object[] values) => await HeldLock.TakeAsync(Database.DataSource, sql, values);
-
     /// <summary>How many sessions of this schema wait for any lock.</summary>
     private protected Task<long> WaitersAsync() => Database.ScalarAsync<long>(
         "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND application_name = $1", Database.Schema);

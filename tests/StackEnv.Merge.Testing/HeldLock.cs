@@ -1,11 +1,11 @@
 using System.Diagnostics.CodeAnalysis;
 using Npgsql;
 
-namespace StackEnv.Merge.Reliability.Tests.Waits;
+namespace StackEnv.Merge.Testing;
 
-/// <summary>Another session's transaction that holds what its one statement locked, until it ends.</summary>
+/// <summary>Another session's transaction that holds what its one statement locked, until it ends. To dispose it is to roll back.</summary>
 [SuppressMessage("Security", "CA2100", Justification = "The SQL is the tests' own.")]
-internal sealed class HeldLock : IAsyncDisposable
+public sealed class HeldLock : IAsyncDisposable
 {
     private readonly NpgsqlConnection _connection;
     private readonly NpgsqlTransaction _transaction;
@@ -31,6 +31,17 @@ internal sealed class HeldLock : IAsyncDisposable
     }
 
     public Task CommitAsync() => _transaction.CommitAsync();
+
+    /// <summary>Sets the status and commits, as a teardown worker does.</summary>
+    public async Task CommitStatusAsync(Guid id, string status)
+    {
+        await using var command = new NpgsqlCommand("UPDATE stacks SET status = $2 WHERE id = $1", _connection)
+        {
+            Parameters = { new() { Value = id }, new() { Value = status } },
+        };
+        await command.ExecuteNonQueryAsync();
+        await CommitAsync();
+    }
 
     public async ValueTask DisposeAsync()
     {
