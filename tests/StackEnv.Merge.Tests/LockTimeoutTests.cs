@@ -10,7 +10,8 @@ public sealed class LockTimeoutTests : DatabaseTest
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan Tolerance = TimeSpan.FromSeconds(0.5);
+    // The machine may be busy with other tests; how exact the limit is on an idle one is measured by the reliability tests.
+    private static readonly TimeSpan Bound = 5 * Limit;
 
     [Fact]
     public async Task A_held_row_ends_the_merge_in_time_and_the_next_one_works()
@@ -18,13 +19,9 @@ public sealed class LockTimeoutTests : DatabaseTest
         var id = await Database.InsertAsync("""{"A": "1"}""");
         await using (await Database.LockAsync(id))
         {
-            await InTimeAsync(async () =>
-            {
-                var (failure, waited) = await TimeOutAsync(id);
-                Assert.Equal((Limit, true), (failure.LockTimeout, failure.IsTransient));
-                Assert.True(waited >= Limit, $"It gave up after {waited}.");
-                return waited;
-            });
+            var (failure, waited) = await TimeOutAsync(id);
+            Assert.Equal((Limit, true), (failure.LockTimeout, failure.IsTransient));
+            Assert.InRange(waited, Limit, Bound);
         }
 
         Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "2")))).Changed);
@@ -34,42 +31,47 @@ public sealed class LockTimeoutTests : DatabaseTest
     public async Task Eight_merges_in_a_queue_each_end_in_time_and_the_next_one_works()
     {
         var id = await Database.InsertAsync("""{"A": "1"}""");
-        await WarmUpAsync(8);
+        await WarmUpAsync(9);
         await using (await Database.LockAsync(id))
         {
-            await InTimeAsync(async () => (await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => TimeOutAsync(id)))).Max(static attempt => attempt.Waited));
+            var attempts = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => TimeOutAsync(id)));
+            Assert.All(attempts, static attempt => Assert.InRange(attempt.Waited, Limit, Bound));
         }
 
         Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "2")))).Changed);
     }
 
     [Fact]
-    public async Task Holders_that_come_one_after_another_do_not_stretch_the_wait()
+    public async Task Holders_that_leave_one_after_another_do_not_stretch_the_wait()
     {
-        var id = await Database.InsertAsync("""{"A": "1"}""");
-        await WarmUpAsync(8);
-        using var stop = new CancellationTokenSource();
+        var id = await Database.InsertAsync();
+        var holders = new List<HeldLock>();
+        for (var number = 0; number < 8; number++)
+        {
+            holders.Add(await Database.HoldAsync("SELECT FROM stacks WHERE id = $1 FOR KEY SHARE", id));
+        }
 
-        // Each of them holds the row for less than lock_timeout, so that no single wait of the merge reaches it.
-        var holders = Enumerable.Range(0, 6).Select(_ => HoldAgainAndAgainAsync(id, stop.Token)).ToArray();
-        await Database.WaitersAsync(3);
-        await InTimeAsync(async () => (await Task.WhenAll(Enumerable.Range(0, 2).Select(_ => OutcomeAsync(id)))).Max());
-        await stop.CancelAsync();
-        await Task.WhenAll(holders);
+        var merging = TimeOutAsync(id);
+        await Database.WaitersAsync(1);
+
+        // The server waits for one holder after the other, and no single wait reaches lock_timeout: the sum of them has to.
+        foreach (var holder in holders)
+        {
+            await Task.WhenAny(merging, Task.Delay(0.6 * Limit));
+            await holder.DisposeAsync();
+        }
+
+        await merging;
+        Assert.Equal("{}", await Database.EnvAsync(id));
     }
 
     [Fact]
     public async Task A_locked_table_ends_the_merge_in_time()
     {
         var id = await Database.InsertAsync();
-        await using var connection = await Database.DataSource.OpenConnectionAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        await using (var command = new NpgsqlCommand("LOCK TABLE stacks", connection))
-        {
-            await command.ExecuteNonQueryAsync();
-        }
+        await using var holder = await Database.HoldAsync("LOCK TABLE stacks");
 
-        await InTimeAsync(async () => (await TimeOutAsync(id)).Waited);
+        Assert.InRange((await TimeOutAsync(id)).Waited, Limit, Bound);
     }
 
     [Fact]
@@ -77,12 +79,7 @@ public sealed class LockTimeoutTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await Database.ExecuteAsync("CREATE TABLE deployments (stack_id uuid REFERENCES stacks (id))");
-        await using var connection = await Database.DataSource.OpenConnectionAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        await using (var command = new NpgsqlCommand("INSERT INTO deployments VALUES ($1)", connection) { Parameters = { new() { Value = id } } })
-        {
-            await command.ExecuteNonQueryAsync();
-        }
+        await using var child = await Database.HoldAsync("INSERT INTO deployments VALUES ($1)", id);
 
         await TimeOutAsync(id);
     }
@@ -104,7 +101,7 @@ public sealed class LockTimeoutTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var holder = await Database.LockAsync(id);
-        var merging = Database.Merger.MergeAsync(id, Changes(("A", "2")));
+        var merging = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromMinutes(1)).MergeAsync(id, Changes(("A", "2")));
         await Database.WaitersAsync(1);
 
         await Database.ExecuteAsync(
@@ -157,22 +154,6 @@ public sealed class LockTimeoutTests : DatabaseTest
         Assert.InRange(limits[1], 1, 19_700);
     }
 
-    // A busy machine may make one attempt late; a wait that is not bounded is late each time.
-    private static async Task InTimeAsync(Func<Task<TimeSpan>> attempt)
-    {
-        var waits = new List<TimeSpan>();
-        while (waits.Count < 3)
-        {
-            waits.Add(await attempt());
-            if (waits[^1] <= Limit + Tolerance)
-            {
-                return;
-            }
-        }
-
-        Assert.Fail($"The limit is {Limit}, and the slowest merges of three attempts waited for {string.Join(", ", waits)}.");
-    }
-
     // A connection that is still being opened would count as waiting for the row.
     private async Task WarmUpAsync(int connections)
     {
@@ -189,32 +170,5 @@ public sealed class LockTimeoutTests : DatabaseTest
         var watch = Stopwatch.StartNew();
         var failure = await Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync(id, Changes(("A", "2"))));
         return (failure, watch.Elapsed);
-    }
-
-    private async Task<TimeSpan> OutcomeAsync(Guid id)
-    {
-        var merger = Database.MergerWith(static options => options.LockTimeout = Limit);
-        var watch = Stopwatch.StartNew();
-        try
-        {
-            await merger.MergeAsync(id, Changes(("A", "2")));
-        }
-        catch (LockTimeoutException)
-        {
-            // Either is right: what counts is when.
-        }
-
-        return watch.Elapsed;
-    }
-
-    private async Task HoldAgainAndAgainAsync(Guid id, CancellationToken stop)
-    {
-        while (!stop.IsCancellationRequested)
-        {
-            await using (await Database.LockAsync(id))
-            {
-                await Task.Delay(400, CancellationToken.None);
-            }
-        }
     }
 }
