@@ -1,0 +1,94 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace StackEnv.Merge.Tests;
+
+/// <summary>Where what lives in <c>src/StackEnv.Merge</c>, and what may know what.</summary>
+public sealed class ArchitectureTests
+{
+    private const string Root = "StackEnv.Merge";
+    private const string Protocol = $"{Root}.Protocol";
+    private const string Diagnostics = $"{Root}.Diagnostics";
+
+    private const BindingFlags Static = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+
+    // Without what the compiler and its generators add.
+    private static readonly Type[] Types = [.. typeof(StackEnvMerger).Assembly.GetTypes().Where(static type =>
+        (type.IsPublic || type.Namespace?.StartsWith(Root, StringComparison.Ordinal) is true) && type.GetCustomAttribute<CompilerGeneratedAttribute>() is null)];
+
+    [Fact]
+    public void Public_types_are_in_the_root_namespace_and_internal_ones_in_those_of_their_folders()
+    {
+        var elsewhere = typeof(StackEnvMerger).Assembly.GetExportedTypes().Where(static type => type.Namespace is not Root);
+
+        Assert.Equal([typeof(StackEnvMergeServiceCollectionExtensions)], elsewhere);
+        Assert.DoesNotContain(Types, static type => type is { IsNested: false, IsPublic: false, Namespace: not (Protocol or Diagnostics) });
+    }
+
+    [Fact]
+    public void Each_type_has_a_file_of_its_own_in_the_folder_of_its_namespace()
+    {
+        var types = Types.Where(static type => !type.IsNested).Select(static type => FileOf(type));
+
+        Assert.Equal(types.Order(StringComparer.Ordinal), Sources().Keys.Order(StringComparer.Ordinal));
+    }
+
+    // CA1852 is silent where there is InternalsVisibleTo.
+    [Fact]
+    public void Every_class_that_is_not_abstract_is_sealed() =>
+        Assert.DoesNotContain(Types, static type => type is { IsClass: true, IsAbstract: false, IsSealed: false });
+
+    [Fact]
+    public void No_merger_shares_anything_that_changes_with_another() =>
+        Assert.DoesNotContain(Types.SelectMany(static type => type.GetFields(Static)), static field => field is { IsInitOnly: false, IsLiteral: false });
+
+    [Theory]
+    [InlineData(Protocol, Diagnostics)]
+    [InlineData(Diagnostics, Protocol)]
+    public void The_protocol_neither_logs_nor_measures_and_the_diagnostics_know_nothing_of_the_protocol(string these, string others)
+    {
+        var foreign = Types.Where(type => string.Equals(type.Namespace, others, StringComparison.Ordinal)).Select(static type => type.Name)
+            .Append(these is Protocol ? @"Microsoft\.Extensions" : @"Npgsql\w*");
+        var sources = Sources();
+
+        Assert.All(
+            Types.Where(type => !type.IsNested && string.Equals(type.Namespace, these, StringComparison.Ordinal)),
+            type => Assert.DoesNotMatch($@"\b({string.Join('|', foreign)})\b", sources[FileOf(type)]));
+    }
+
+    [Fact]
+    public void No_log_event_and_no_tag_has_room_for_a_key_or_a_value()
+    {
+        var logged = Types.Single(static type => type is { Namespace: Diagnostics, Name: "Log" }).GetMethods(Static)
+            .SelectMany(static method => method.GetParameters())
+            .Select(static parameter => $"{parameter.ParameterType.Name} {parameter.Name}");
+        var tags = Types.Single(static type => type is { Namespace: Diagnostics, Name: "Telemetry" }).GetFields(Static)
+            .Where(static field => field.Name.EndsWith("Tag", StringComparison.Ordinal))
+            .Select(static field => (string?)field.GetRawConstantValue());
+
+        Assert.Equal(
+            [
+                "Double elapsedMs", "Double lockTimeoutMs", "ILogger logger", "Int32 keysDeleted", "Int32 keysSet", "Int32 totalAfter",
+                "StackRef stack", "String errorCode", "String sqlState",
+            ],
+            logged.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["error.type", "stackenv.merge.keys_deleted", "stackenv.merge.keys_set", "stackenv.merge.outcome", "stackenv.stack"],
+            tags.Order(StringComparer.Ordinal));
+        Assert.All(Sources(), static source => Assert.DoesNotMatch(@"\b(SetTag|AddTag|SetBaggage|AddEvent|AddException)\((?!Telemetry\.\w+Tag, )", source.Value));
+    }
+
+    private static string FileOf(Type type) => type.Namespace is Protocol or Diagnostics
+        ? Path.Combine(type.Namespace[(Root.Length + 1)..], $"{type.Name}.cs")
+        : $"{type.Name}.cs";
+
+    private static Dictionary<string, string> Sources([CallerFilePath] string thisFile = "")
+    {
+        var folder = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(thisFile)!, "..", "..", "src", Root));
+        return Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories)
+            .Select(file => (Path: Path.GetRelativePath(folder, file), Full: file))
+            .Where(static file => file.Path.Split(Path.DirectorySeparatorChar)[0] is not ("bin" or "obj"))
+            .ToDictionary(static file => file.Path, static file => File.ReadAllText(file.Full), StringComparer.Ordinal);
+    }
+}
