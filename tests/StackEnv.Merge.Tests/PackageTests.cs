@@ -1,13 +1,23 @@
 using System.IO.Compression;
-using System.Net;
-using System.Net.Http.Json;
+using System.Reflection.Metadata;
+using System.Text.Json;
 using System.Xml.Linq;
 
 namespace StackEnv.Merge.Tests;
 
-/// <summary>The package as a user gets it, and the documents' code as a user would paste it into an empty project.</summary>
-public sealed class PackageTests(PackedLibrary packed) : DatabaseTest, IClassFixture<PackedLibrary>
+/// <summary>What the package promises to NuGet, to those who restore it and to a debugger.</summary>
+[Collection(PackedLibrary.Collection)]
+public sealed class PackageTests(PackedLibrary packed)
 {
+    private static readonly Guid EmbeddedSource = new("0E8A571B-6926-466E-B4AD-8AB04611F5FE");
+
+    private static readonly string[] LowestVersions =
+    [
+        "Microsoft.Extensions.DependencyInjection.Abstractions/10.0.0",
+        "Microsoft.Extensions.Logging.Abstractions/10.0.0",
+        "Npgsql/10.0.3",
+    ];
+
     [Fact]
     public void It_has_the_readme_the_licence_the_icon_and_the_docs()
     {
@@ -16,162 +26,58 @@ public sealed class PackageTests(PackedLibrary packed) : DatabaseTest, IClassFix
         Assert.Superset(
             new HashSet<string>(["README.md", "LICENSE", "icon.png", "lib/net10.0/StackEnv.Merge.dll", "lib/net10.0/StackEnv.Merge.xml"], StringComparer.Ordinal),
             package.Entries.Select(static entry => entry.FullName).ToHashSet(StringComparer.Ordinal));
-        Assert.Equal("MIT", (string?)Metadata(package, "license"));
-        Assert.Equal(("README.md", "icon.png"), ((string?)Metadata(package, "readme"), (string?)Metadata(package, "icon")));
+        Assert.Equal("MIT", Assert.Single(Nuspec("license")).Value);
+        Assert.Equal(("README.md", "icon.png"), (Assert.Single(Nuspec("readme")).Value, Assert.Single(Nuspec("icon")).Value));
     }
 
     [Fact]
-    public void It_depends_on_three_packages_and_no_others()
+    public void Its_dependencies_are_no_newer_than_they_have_to_be()
     {
-        using var package = ZipFile.OpenRead(packed.Package);
+        var dependencies = Nuspec("dependency").Select(static element => $"{(string?)element.Attribute("id")}/{(string?)element.Attribute("version")}");
 
-        var dependencies = Metadata(package, "dependencies").Descendants()
-            .Where(static element => element.Name.LocalName is "dependency")
-            .Select(static element => (string?)element.Attribute("id"));
-
-        Assert.Equal(["Microsoft.Extensions.DependencyInjection.Abstractions", "Microsoft.Extensions.Logging.Abstractions", "Npgsql"], dependencies.Order(StringComparer.Ordinal));
+        Assert.Equal(LowestVersions, dependencies.Order(StringComparer.Ordinal));
     }
 
     [Fact]
-    public void Its_symbols_are_a_package_of_their_own()
+    public void A_console_project_restores_them_and_nothing_else()
+    {
+        using var assets = JsonDocument.Parse(File.ReadAllText(packed.AssetsOf(Consumer.Console)));
+
+        var restored = assets.RootElement.GetProperty("libraries").EnumerateObject().Select(static library => library.Name);
+
+        Assert.Equal(LowestVersions, restored.Where(static name => !name.StartsWith("StackEnv.Merge/", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Its_release_notes_begin_with_its_version() =>
+        Assert.Equal(
+            Assert.Single(Nuspec("version")).Value,
+            Assert.Single(Nuspec("releaseNotes")).Value.Split('\n').First(static line => line.StartsWith("## [", StringComparison.Ordinal)).Split('[', ']')[1]);
+
+    [Fact]
+    public void Its_symbols_hold_every_source()
     {
         using var symbols = ZipFile.OpenRead(Path.ChangeExtension(packed.Package, ".snupkg"));
-
-        Assert.Contains(symbols.Entries, static entry => entry.FullName is "lib/net10.0/StackEnv.Merge.pdb");
-    }
-
-    [Fact]
-    public void Every_code_block_of_the_documents_is_run_or_of_a_language_that_is_only_read()
-    {
-        var blocks = Document.Pages().SelectMany(static page => page.Blocks).Select(static block => block.Place).ToArray();
-
-        Assert.Equal(
-            blocks.Where(static block => block.Language is "csharp").ToHashSet(),
-            Consumer.All.Select(static consumer => consumer.Block).ToHashSet());
-        Assert.Equal(
-            blocks.Where(static block => block.Language is "sql").ToHashSet(),
-            [SqlBlockTests.TheTable, SqlBlockTests.ToJsonb, SqlBlockTests.WhoHoldsARow]);
-        Assert.All(blocks, static block => Assert.Contains(block.Language, (string[])["csharp", "sql", "sh", "mermaid", "yaml"]));
-    }
-
-    [Fact]
-    public async Task The_readmes_first_program_merges_in_an_empty_console_project()
-    {
-        var output = await packed.RunAsync(Consumer.Console, Database.ConnectionString);
-
-        Assert.Equal("2 set, 1 deleted, 2 in all", output.Trim());
-        Assert.Equal(
-            """{"API_TOKEN": "s3cr3t", "LOG_LEVEL": "info"}""",
-            await Database.ScalarAsync<string>("SELECT env_vars::text FROM example_stacks WHERE slug = 'shop'"));
-    }
-
-    [Fact]
-    public async Task The_readmes_web_host_merges_what_a_request_brings_and_maps_failures_to_statuses()
-    {
-        await InsertAsync("shop", "healthy");
-        await InsertAsync("gone", "deleting");
-        await using var host = packed.Start(Consumer.Web, Database.ConnectionString);
-        using var client = new HttpClient { BaseAddress = new(await host.AfterAsync("Now listening on:")) };
-
-        using var merged = await client.PatchAsJsonAsync("/stacks/shop/env", Changes(("LOG_LEVEL", "info"), ("OLD_FLAG", "")));
-        using var notFound = await client.PatchAsJsonAsync("/stacks/nowhere/env", Changes(("A", "1")));
-        using var deleting = await client.PatchAsJsonAsync("/stacks/gone/env", Changes(("A", "1")));
-        using var badKey = await client.PatchAsJsonAsync("/stacks/shop/env", Changes(("bad key", "1")));
-        using var tooLarge = await client.PatchAsJsonAsync("/stacks/shop/env", Changes(("A", new string('x', 65_536))));
-
-        Assert.Equal("""{"keysSet":1,"keysDeleted":1,"totalAfter":1}""", await merged.Content.ReadAsStringAsync());
-        Assert.Equal("""{"LOG_LEVEL": "info"}""", await EnvAsync("shop"));
-        Assert.Equal(
-            [HttpStatusCode.OK, HttpStatusCode.NotFound, HttpStatusCode.Conflict, HttpStatusCode.BadRequest, HttpStatusCode.RequestEntityTooLarge],
-            [merged.StatusCode, notFound.StatusCode, deleting.StatusCode, badKey.StatusCode, tooLarge.StatusCode]);
-        Assert.Contains("\"title\":\"stack_deleting\"", await deleting.Content.ReadAsStringAsync(), StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task The_readmes_worker_merges_by_itself_and_tries_again_soon_where_that_may_help()
-    {
-        await InsertAsync("shop", "healthy");
-        await Database.ExecuteAsync("""
-            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END $$;
-            CREATE TRIGGER refuse BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION refuse();
-            """);
-        await using var host = packed.Start(Consumer.Worker, Database.ConnectionString);
-
-        var failure = await host.AfterAsync("Could not rotate the token of shop:");
-        await Database.ExecuteAsync("DROP TRIGGER refuse ON stacks");
-        var success = await host.AfterAsync("Rotated the token of shop:");
-
-        Assert.Equal(("store_error", "1 set, 0 deleted, 3 in all"), (failure, success));
-        Assert.Matches("^[0-9A-F]{32}$", await Database.ScalarAsync<string>("SELECT env_vars->>'API_TOKEN' FROM stacks WHERE slug = 'shop'"));
-    }
-
-    [Fact]
-    public async Task The_readmes_journals_write_in_the_merges_transaction_or_take_it_with_them()
-    {
-        await InsertAsync("shop", "healthy");
-        await Database.ExecuteAsync("CREATE TABLE audit_log (kind text, resource text, metadata jsonb); CREATE TABLE outbox (topic text, payload jsonb)");
-        var notified = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var listener = await Database.DataSource.OpenConnectionAsync();
-        listener.Notification += (_, notification) => notified.TrySetResult(notification.Payload);
-        await using (var listen = listener.CreateCommand())
+        using var pdb = new MemoryStream();
+        using (var entry = symbols.GetEntry("lib/net10.0/StackEnv.Merge.pdb")!.Open())
         {
-            listen.CommandText = "LISTEN stack_env_merged";
-            await listen.ExecuteNonQueryAsync();
+            entry.CopyTo(pdb);
         }
 
-        await using var host = packed.Start(Consumer.Journals, Database.ConnectionString);
-        using var client = new HttpClient { BaseAddress = new(await host.AfterAsync("Now listening on:")) };
+        pdb.Position = 0;
+        using var provider = MetadataReaderProvider.FromPortablePdbStream(pdb);
+        var reader = provider.GetMetadataReader();
 
-        var answer = await (await client.DeleteAsync(new Uri("/stacks/shop/env/OLD_FLAG", UriKind.Relative))).Content.ReadAsStringAsync();
-        while (!notified.Task.IsCompleted)
-        {
-            await listener.WaitAsync(new CancellationTokenSource(TimeSpan.FromSeconds(30)).Token);
-        }
-
-        await Database.ExecuteAsync("DROP TABLE outbox");
-        using var refused = await client.DeleteAsync(new Uri("/stacks/shop/env/LOG_LEVEL", UriKind.Relative));
-
-        Assert.Equal(("0 set, 1 deleted, 1 in all", "shop"), (answer, await notified.Task));
-        Assert.Equal(HttpStatusCode.InternalServerError, refused.StatusCode);
-        Assert.Equal(
-            """stack.env.updated shop {"keys_set": 0, "total_after": 1, "keys_deleted": 1}""",
-            await Database.ScalarAsync<string>("SELECT string_agg(concat_ws(' ', kind, resource, metadata), ', ') FROM audit_log"));
-        Assert.Equal("""{"LOG_LEVEL": "debug"}""", await EnvAsync("shop"));
+        Assert.NotEmpty(reader.Documents);
+        Assert.All(reader.Documents, document => Assert.Contains(
+            reader.GetCustomDebugInformation(document),
+            information => reader.GetGuid(reader.GetCustomDebugInformation(information).Kind) == EmbeddedSource));
     }
 
-    [Fact]
-    public async Task The_read_modify_write_with_Entity_Framework_and_the_merge_that_replaces_it_do_the_same()
+    private XElement[] Nuspec(string name)
     {
-        var (team, before, after) = (Guid.NewGuid(), await InsertAsync("before", "healthy"), await InsertAsync("after", "healthy"));
-        await Database.ExecuteAsync("UPDATE stacks SET team_id = $1", team);
-
-        var outputs = (
-            (await packed.RunAsync(Consumer.WithEntityFramework, Database.ConnectionString, $"{team}", $"{before}")).Trim(),
-            (await packed.RunAsync(Consumer.WithTheLibrary, Database.ConnectionString, $"{team}", $"{after}")).Trim());
-
-        Assert.Equal(("[LOG_LEVEL, info]", "[LOG_LEVEL, info]"), outputs);
-        Assert.Equal(("""{"LOG_LEVEL": "info"}""", """{"LOG_LEVEL": "info"}"""), (await EnvAsync("before"), await EnvAsync("after")));
-    }
-
-    [Fact]
-    public async Task The_statements_with_Dapper_do_the_same_too()
-    {
-        var (team, id) = (Guid.NewGuid(), await InsertAsync("shop", "healthy"));
-        await Database.ExecuteAsync("UPDATE stacks SET team_id = $1", team);
-
-        await packed.RunAsync(Consumer.WithDapper, Database.ConnectionString, $"{team}", $"{id}");
-
-        Assert.Equal("""{"LOG_LEVEL": "info"}""", await EnvAsync("shop"));
-    }
-
-    private Task<Guid> InsertAsync(string slug, string status) => Database.ScalarAsync<Guid>(
-        """INSERT INTO stacks (slug, status, env_vars) VALUES ($1, $2, '{"LOG_LEVEL": "debug", "OLD_FLAG": "1"}') RETURNING id""", slug, status);
-
-    private Task<string?> EnvAsync(string slug) => Database.ScalarAsync<string>("SELECT env_vars::text FROM stacks WHERE slug = $1", slug);
-
-    private static XElement Metadata(ZipArchive package, string name)
-    {
-        using var nuspec = package.Entries.Single(static entry => entry.Name.EndsWith(".nuspec", StringComparison.Ordinal)).Open();
-        return XDocument.Load(nuspec).Descendants().Single(element => string.Equals(element.Name.LocalName, name, StringComparison.Ordinal));
+        using var package = ZipFile.OpenRead(packed.Package);
+        using var nuspec = package.GetEntry("StackEnv.Merge.nuspec")!.Open();
+        return [.. XDocument.Load(nuspec).Descendants().Where(element => element.Name.LocalName == name)];
     }
 }

@@ -5,8 +5,11 @@ using System.Xml.Linq;
 namespace StackEnv.Merge.Tests.Infrastructure;
 
 /// <summary>The library, packed once as it was built for these tests, and a project outside the repository for each code block that uses it.</summary>
-public sealed class PackedLibrary : IAsyncLifetime
+[CollectionDefinition(Collection)]
+public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLibrary>
 {
+    public const string Collection = "packed library";
+
     private static readonly ILookup<string, string?> BuiltWith = typeof(PackedLibrary).Assembly
         .GetCustomAttributes<AssemblyMetadataAttribute>()
         .ToLookup(static attribute => attribute.Key, static attribute => attribute.Value, StringComparer.Ordinal);
@@ -76,6 +79,9 @@ public sealed class PackedLibrary : IAsyncLifetime
     /// <summary>Starts a consumer that is a host; a web host listens on a free port.</summary>
     public HostProcess Start(Consumer consumer, string connectionString) =>
         new(Process.Start(DotnetStart([("ConnectionStrings__Database", connectionString), ("ASPNETCORE_URLS", "http://127.0.0.1:0")], [Program(consumer)]))!);
+
+    /// <summary>What was restored for a consumer.</summary>
+    public string AssetsOf(Consumer consumer) => Path.Combine(_folder, consumer.Name, "obj", "project.assets.json");
 
     private static string Version(string package) =>
         (string)XDocument.Load(Path.Combine(Document.Root, "Directory.Packages.props"))
