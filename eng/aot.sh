@@ -7,16 +7,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
 
 # The native compiler's output is linked by clang or gcc.
 require_linker() {
-    local as_root=()
-    if command -v clang >/dev/null || command -v gcc >/dev/null; then
-        return
-    fi
-    [ "$(id -u)" -eq 0 ] || as_root=(sudo)
-    if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }; then
-        echo 'No clang or gcc was found. Installing gcc by apt, once…' >&2
-        "${as_root[@]+"${as_root[@]}"}" sh -c 'apt-get -qq update && apt-get -qq install -y --no-install-recommends gcc libc6-dev' >&2 || true
-    fi
-    command -v gcc >/dev/null || fail 'Native programs are linked by clang or gcc, and neither was found: install one of them.'
+    command -v clang >/dev/null || command -v gcc >/dev/null ||
+        install_by_apt 'No clang or gcc was found. Installing gcc' 'apt-get -qq install -y --no-install-recommends gcc libc6-dev' ||
+        fail 'Native programs are linked by clang or gcc, and neither was found: install one of them.'
 }
 
 require_linker
