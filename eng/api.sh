@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Writes the reference of the public API, from its XML docs: artifacts/api/html/StackEnv.Merge.html. A reference that leads nowhere is an error.
+set -euo pipefail
+
+source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+
+build src/StackEnv.Merge
+
+cd "$root"
+rm -rf artifacts/api
+output=$(dotnet tool restore 2>&1 && dotnet docfx docfx.json --warningsAsErrors 2>&1) || fail "$output"
+echo 'The reference is artifacts/api/html/StackEnv.Merge.html'
