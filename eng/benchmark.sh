@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures the library beside what one would pick instead, in full, and writes the figures into docs/performance.md and the plots beside it. It
-# takes about a quarter of an hour and wants the machine to itself. The exit code is 1 where an aim is missed.
+# takes about a quarter of an hour and wants the machine to itself. The exit code is 1 where an aim is missed. Arguments go to the benchmarks:
+#   ./eng/benchmark.sh --rounds 5
 set -euo pipefail
 
 source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
@@ -15,8 +16,8 @@ measure() {
 
 rm -rf "$figures"
 status=0
-measure full --out "$figures" --images "$root/docs/images" || status=$?
+measure full --out "$figures" --images "$root/docs/images" "$@" || status=$?
 [ "$status" -le 1 ] || exit "$status"
-measure duel --server fast --out "$figures/fast"
+measure duel --server fast --out "$figures/fast" "$@"
 fill_figures "$root/docs/performance.md" "$figures"
 exit "$status"

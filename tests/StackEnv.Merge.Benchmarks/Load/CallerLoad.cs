@@ -6,6 +6,8 @@ namespace StackEnv.Merge.Benchmarks.Load;
 /// <summary>Lets one contestant merge for a while: each caller merges again as soon as it has its answer.</summary>
 internal sealed class CallerLoad(IContestant contestant, StacksDatabase database)
 {
+    private static readonly TimeSpan LongestFirst = TimeSpan.FromSeconds(3);
+
     private long _windowStart;
     private long _windowEnd;
     private int _callersBeforeTheirFirst;
@@ -23,8 +25,8 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
 
         var running = Task.WhenAll(callers.Select(caller => Task.Run(() => CallAsync(caller))));
 
-        // However long it takes: a connection that is being opened is no merge.
-        await Task.WhenAny(running, Task.WhenAll(Task.Delay(warmUp), _allHadTheirFirst.Task));
+        // A connection that is being opened is no merge. But on a hot row some contestants let a caller wait for its first one for half a minute.
+        await Task.WhenAny(running, Task.WhenAll(Task.Delay(warmUp), _allHadTheirFirst.Task), Task.Delay(warmUp + LongestFirst));
         var cpu = ServerCpu.Start(database);
         var allocatedBefore = GC.GetTotalAllocatedBytes(precise: true);
         Volatile.Write(ref _windowStart, Stopwatch.GetTimestamp());

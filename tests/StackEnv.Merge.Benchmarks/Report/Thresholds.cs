@@ -54,8 +54,6 @@ internal static class Thresholds
                 continue;
             yield return Faster(contest, "npgsql", "statement by statement with Npgsql", limit);
             yield return Faster(contest, "dapper", "statement by statement with Dapper", limit);
-            if (scenario.DelayMilliseconds > 0)
-                yield return Faster(contest, "byhand", "FOR UPDATE by hand", limit);
         }
     }
 
