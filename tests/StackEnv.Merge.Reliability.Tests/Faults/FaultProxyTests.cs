@@ -46,7 +46,7 @@ public sealed class FaultProxyTests : DatabaseTest, IAsyncLifetime
 
         await Assert.ThrowsAsync<NpgsqlException>(SelectAsync);
 
-        Assert.True(_proxy.HasStruck);
+        await _proxy.Struck.WaitAsync(TimeSpan.FromSeconds(10));
         await SelectAsync();
     }
 
