@@ -115,7 +115,7 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
         [
             new("LockTimeoutException, transient: worth another try", seen.Failure is LockTimeoutException { IsTransient: true }),
             new("After 500 ms, and at most half a second later", seen.Elapsed.TotalMilliseconds is >= 500 and <= 1000),
-            new("Behind the locked read came nothing but Npgsql's ROLLBACK", seen.Statements is [.., var last, "ROLLBACK"] && last.EndsWith("FOR UPDATE", StringComparison.Ordinal)),
+            new("Behind the locked read came nothing but Npgsql's ROLLBACK", seen.Statements is [.., var last, "ROLLBACK"] && last.EndsWith("FOR NO KEY UPDATE", StringComparison.Ordinal)),
             new("The row let go, the same merge on the same pool succeeds", retry is { Changed: true, KeysSet: 1 }),
         ]);
     }

@@ -48,7 +48,7 @@ public sealed class LockTimeoutTests : DatabaseTest
         var holders = new List<HeldLock>();
         for (var number = 0; number < 8; number++)
         {
-            holders.Add(await Database.HoldAsync("SELECT FROM stacks WHERE id = $1 FOR KEY SHARE", id));
+            holders.Add(await Database.HoldAsync("SELECT FROM stacks WHERE id = $1 FOR SHARE", id));
         }
 
         var merging = TimeOutAsync(id);
@@ -75,13 +75,35 @@ public sealed class LockTimeoutTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_child_row_that_is_being_inserted_counts_as_a_holder()
+    public async Task A_child_row_that_is_being_inserted_is_not_waited_for()
     {
         var id = await Database.InsertAsync();
         await Database.ExecuteAsync("CREATE TABLE deployments (stack_id uuid REFERENCES stacks (id))");
         await using var child = await Database.HoldAsync("INSERT INTO deployments VALUES ($1)", id);
 
-        await TimeOutAsync(id);
+        Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+        await child.CommitAsync();
+    }
+
+    [Fact]
+    public async Task A_child_row_can_be_inserted_while_a_merge_holds_its_stack()
+    {
+        var id = await Database.InsertAsync();
+        await Database.ExecuteAsync("CREATE TABLE deployments (stack_id uuid REFERENCES stacks (id))");
+        var held = new TaskCompletionSource();
+        using var goOn = new ManualResetEventSlim();
+        var merging = Task.Run(() => Database.MergerWith(new Journal((_, _) =>
+        {
+            held.SetResult();
+            goOn.Wait(Bound);
+            return [];
+        })).MergeAsync(id, Changes(("A", "1"))));
+        await held.Task;
+
+        await Database.ExecuteAsync("SET lock_timeout = '1s'; INSERT INTO deployments SELECT id FROM stacks");
+
+        goOn.Set();
+        Assert.True((await merging).Changed);
     }
 
     [Fact]

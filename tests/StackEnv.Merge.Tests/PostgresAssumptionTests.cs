@@ -14,7 +14,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     {
         var id = await Database.InsertAsync("""{"A": "old"}""");
         await using var holder = await Database.LockAsync(id);
-        var reading = ReadAsync(Database.DataSource, Begin, "SELECT env_vars::text FROM stacks FOR UPDATE", """UPDATE stacks SET env_vars = env_vars || '{"B": "mine"}' RETURNING env_vars::text || status""", "COMMIT");
+        var reading = ReadAsync(Database.DataSource, Begin, "SELECT env_vars::text FROM stacks FOR NO KEY UPDATE", """UPDATE stacks SET env_vars = env_vars || '{"B": "mine"}' RETURNING env_vars::text || status""", "COMMIT");
         await WaitForWaiterAsync();
 
         await holder.CommitStatusAsync(id, "failed");
@@ -27,7 +27,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     {
         var id = await Database.InsertAsync(status: "healthy");
         await using var holder = await Database.LockAsync(id);
-        var reading = ReadAsync(Database.DataSource, Begin, "SELECT slug FROM stacks WHERE status = 'healthy' FOR UPDATE", "COMMIT");
+        var reading = ReadAsync(Database.DataSource, Begin, "SELECT slug FROM stacks WHERE status = 'healthy' FOR NO KEY UPDATE", "COMMIT");
         await WaitForWaiterAsync();
 
         await holder.CommitStatusAsync(id, "failed");
@@ -41,7 +41,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
         var id = await Database.InsertAsync();
         var before = await Database.FootprintAsync(id);
 
-        await ReadAsync(Database.DataSource, Begin, "SELECT status FROM stacks FOR UPDATE", "COMMIT");
+        await ReadAsync(Database.DataSource, Begin, "SELECT status FROM stacks FOR NO KEY UPDATE", "COMMIT");
 
         Assert.Equal(before, await Database.FootprintAsync(id));
     }
@@ -54,7 +54,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
         // Each wait is shorter than the limit, and both together are longer.
         var ids = new[] { await Database.InsertAsync(), await Database.InsertAsync() };
         var holders = await Task.WhenAll(ids.Select(Database.LockAsync));
-        var waiting = Record.ExceptionAsync(() => ReadAsync(Database.DataSource, Begin, $"SET LOCAL {setting} = 2000", "SELECT slug FROM stacks ORDER BY ctid FOR UPDATE", "COMMIT"));
+        var waiting = Record.ExceptionAsync(() => ReadAsync(Database.DataSource, Begin, $"SET LOCAL {setting} = 2000", "SELECT slug FROM stacks ORDER BY ctid FOR NO KEY UPDATE", "COMMIT"));
         await Task.Delay(1_300);
         await holders[0].DisposeAsync();
         await Task.Delay(1_300);
@@ -68,7 +68,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     {
         await using var holder = await Database.LockAsync(await Database.InsertAsync());
 
-        var failure = await Assert.ThrowsAsync<PostgresException>(() => ReadAsync(Database.DataSource, Begin, "SET LOCAL lock_timeout = 20", "SELECT slug FROM stacks FOR UPDATE", "COMMIT"));
+        var failure = await Assert.ThrowsAsync<PostgresException>(() => ReadAsync(Database.DataSource, Begin, "SET LOCAL lock_timeout = 20", "SELECT slug FROM stacks FOR NO KEY UPDATE", "COMMIT"));
 
         Assert.Equal(PostgresErrorCodes.LockNotAvailable, failure.SqlState);
     }

@@ -144,7 +144,7 @@ internal sealed class MergeStatements
             var status = SqlIdentifier.Quote(options.StatusColumn);
             var env = SqlIdentifier.Quote(options.EnvVarsColumn);
 
-            LockedRead = $"SELECT {status}::text, {env}::text FROM {table} WHERE {key} {Is} $1{AndOwner(2)} FOR UPDATE";
+            LockedRead = $"SELECT {status}::text, {env}::text FROM {table} WHERE {key} {Is} $1{AndOwner(2)} FOR NO KEY UPDATE";
 
             // $1 is the key, $2 what is set, $3 the limit; behind them the owner and what is deleted, if any.
             var isTheRow = $"{key} {Is} $1{AndOwner(4)}";

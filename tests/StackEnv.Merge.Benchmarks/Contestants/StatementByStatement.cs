@@ -21,7 +21,7 @@ internal sealed class StatementByStatement(string connectionString) : IContestan
             await limitAllWaits.ExecuteNonQueryAsync();
 
         Dictionary<string, string> env;
-        await using (var read = new NpgsqlCommand("SELECT status, env_vars FROM stacks WHERE id = $1 FOR UPDATE", connection, transaction))
+        await using (var read = new NpgsqlCommand("SELECT status, env_vars FROM stacks WHERE id = $1 FOR NO KEY UPDATE", connection, transaction))
         {
             read.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = stack });
             await using var row = await read.ExecuteReaderAsync();

@@ -16,7 +16,7 @@ internal sealed class StatementByStatementWithDapper(string connectionString) : 
         await connection.ExecuteAsync(MergeRules.LimitEachWait, transaction: transaction);
         await connection.ExecuteAsync(MergeRules.LimitAllWaits, transaction: transaction);
         var (status, stored) = await connection.QuerySingleAsync<(string Status, string Env)>(
-            "SELECT status, env_vars FROM stacks WHERE id = @stack FOR UPDATE", new { stack }, transaction);
+            "SELECT status, env_vars FROM stacks WHERE id = @stack FOR NO KEY UPDATE", new { stack }, transaction);
         var env = MergeRules.Parse(stored);
         MergeRules.Apply(env, status, changes);
         await connection.ExecuteAsync(MergeRules.LiftLimit, transaction: transaction);

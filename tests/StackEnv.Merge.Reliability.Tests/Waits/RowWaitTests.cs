@@ -66,22 +66,21 @@ public sealed class RowWaitTests(ITestOutputHelper output, WaitFigures figures) 
 
     // A row that many share is waited for one sharer at a time, each wait with a lock_timeout of its own.
     [Fact]
-    public async Task Children_that_are_committed_one_after_another_do_not_stretch_the_wait()
+    public async Task Sharers_that_leave_one_after_another_do_not_stretch_the_wait()
     {
-        await Database.ExecuteAsync("CREATE TABLE deployments (stack_id uuid REFERENCES stacks (id))");
         var id = await Database.InsertAsync();
         var merger = new StackEnvMerger(Database.DataSource, OptionsWith(Limit));
         await WarmUpAsync(Database.DataSource, 8);
 
-        await InTimeAsync("4 merges behind 4 inserts of child rows that end at 0.7, 1.4, 2.1 and 2.8 s", async () =>
+        await InTimeAsync("4 merges behind 4 who share the row and leave at 0.7, 1.4, 2.1 and 2.8 s", async () =>
         {
-            var children = new List<HeldLock>();
+            var sharers = new List<HeldLock>();
             for (var number = 0; number < 4; number++)
             {
-                children.Add(await Database.HoldAsync("INSERT INTO deployments VALUES ($1)", id));
+                sharers.Add(await Database.HoldAsync("SELECT FROM stacks WHERE id = $1 FOR SHARE", id));
             }
 
-            var ending = EndOneAfterAnotherAsync(children, TimeSpan.FromMilliseconds(700));
+            var ending = EndOneAfterAnotherAsync(sharers, TimeSpan.FromMilliseconds(700));
             var waits = await MergeAtOnceAsync(merger, id, 4);
             Assert.All(waits, static wait => Assert.IsType<LockTimeoutException>(wait.Failure));
             await ending;
@@ -89,8 +88,35 @@ public sealed class RowWaitTests(ITestOutputHelper output, WaitFigures figures) 
         });
     }
 
+    [Fact]
+    public async Task Child_rows_that_are_being_inserted_are_not_waited_for()
+    {
+        await Database.ExecuteAsync("CREATE TABLE deployments (stack_id uuid REFERENCES stacks (id))");
+        var id = await Database.InsertAsync();
+        var merger = new StackEnvMerger(Database.DataSource, OptionsWith(Limit));
+        await WarmUpAsync(Database.DataSource, 36);
+
+        await InTimeAsync("32 merges while 4 child rows of the stack are being inserted (FOR KEY SHARE)", async () =>
+        {
+            var children = new List<HeldLock>();
+            for (var number = 0; number < 4; number++)
+            {
+                children.Add(await Database.HoldAsync("INSERT INTO deployments VALUES ($1)", id));
+            }
+
+            var waits = await MergeAtOnceAsync(merger, id, 32);
+            Assert.All(waits, static wait => Assert.Null(wait.Failure));
+            foreach (var child in children)
+            {
+                await child.CommitAsync();
+                await child.DisposeAsync();
+            }
+
+            return waits;
+        });
+    }
+
     [Theory]
-    [InlineData("FOR KEY SHARE")]
     [InlineData("FOR SHARE")]
     [InlineData("FOR NO KEY UPDATE")]
     public async Task A_weaker_row_lock_is_waited_for_like_any_other(string strength)
@@ -109,20 +135,19 @@ public sealed class RowWaitTests(ITestOutputHelper output, WaitFigures figures) 
     }
 
     [Fact]
-    public async Task A_merge_goes_on_as_soon_as_the_child_row_is_committed()
+    public async Task A_merge_goes_on_as_soon_as_the_holder_commits()
     {
-        await Database.ExecuteAsync("CREATE TABLE deployments (stack_id uuid REFERENCES stacks (id))");
         var id = await Database.InsertAsync();
-        await using var child = await Database.HoldAsync("INSERT INTO deployments VALUES ($1)", id);
+        await using var holder = await Database.LockAsync(id);
         var merging = MergeAsync(new(Database.DataSource, OptionsWith(TimeSpan.FromSeconds(60))), id);
         await Database.WaitersAsync(1);
 
         var watch = Stopwatch.StartNew();
-        await child.CommitAsync();
+        await holder.CommitAsync();
         var wait = await merging;
 
         Assert.Null(wait.Failure);
-        Report("a merge that goes on when a child row is committed, from that moment", [wait with { Elapsed = watch.Elapsed }]);
+        Report("a merge that goes on when the holder commits, from that moment", [wait with { Elapsed = watch.Elapsed }]);
         Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5), $"It went on {watch.Elapsed} after the row was free.");
     }
 
