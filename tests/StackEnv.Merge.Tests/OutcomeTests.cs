@@ -172,6 +172,42 @@ public sealed class OutcomeTests : DatabaseTest
     }
 
     [Fact]
+    public async Task A_full_disk_before_COMMIT_is_not_committed()
+    {
+        await Database.ExecuteAsync("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''53100''; END'");
+        await Database.ExecuteAsync("CREATE TRIGGER full_disk BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION full_disk()");
+        var id = await Database.InsertAsync();
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal((PostgresErrorCodes.DiskFull, true), (failure.SqlState, failure.IsTransient));
+        Assert.Equal("{}", await Database.EnvAsync(id));
+    }
+
+    [Fact]
+    public async Task A_full_disk_in_what_a_journal_writes_is_not_committed()
+    {
+        var id = await Database.InsertAsync();
+        await Database.ExecuteAsync("CREATE FUNCTION full_disk() RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''53100''; END'");
+        var merger = Database.MergerWith(new Journal(static (_, _) => [new("SELECT full_disk()")]));
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal(PostgresErrorCodes.DiskFull, failure.SqlState);
+        Assert.Equal("{}", await Database.EnvAsync(id));
+    }
+
+    [Fact]
+    public async Task A_full_disk_in_COMMIT_itself_is_unknown()
+    {
+        await Database.ExecuteAsync("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''53100''; END'");
+        await Database.ExecuteAsync("CREATE CONSTRAINT TRIGGER full_disk AFTER UPDATE ON stacks DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION full_disk()");
+        var id = await Database.InsertAsync();
+
+        await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
+    }
+
+    [Fact]
     public async Task An_exhausted_pool_says_what_to_do()
     {
         var id = await Database.InsertAsync();

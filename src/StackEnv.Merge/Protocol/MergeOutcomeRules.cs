@@ -24,7 +24,8 @@ internal static class MergeOutcomeRules
 
         // On an open connection the driver has seen the end of the batch, and no COMMIT in it.
         _ when connectionState == ConnectionState.Open => MergeOutcome.NotCommitted,
-        _ when failure is PostgresException { SqlState: var sqlState } && EndsTheSessionBeforeCommit(sqlState) => MergeOutcome.NotCommitted,
+        _ when failure is PostgresException { SqlState: var sqlState } &&
+            (EndsTheSessionBeforeCommit(sqlState) || (transaction.StoppedBeforeCommit && IsOutOfResources(sqlState))) => MergeOutcome.NotCommitted,
         _ => MergeOutcome.Unknown,
     };
 
@@ -36,4 +37,8 @@ internal static class MergeOutcomeRules
         PostgresErrorCodes.IdleSessionTimeout or
         IdleInTransactionSessionTimeout or
         TransactionTimeout;
+
+    // Class 53: memory, disk, connections. The driver gives up the connection then, though the server goes on and has skipped COMMIT. Only the
+    // server says these; other classes that end the same way (58, XX) are also what poolers say of a server that they lost.
+    private static bool IsOutOfResources(string sqlState) => sqlState.StartsWith("53", StringComparison.Ordinal);
 }

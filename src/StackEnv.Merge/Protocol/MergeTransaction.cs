@@ -36,6 +36,9 @@ internal sealed class MergeTransaction(
     /// <summary>Whether COMMIT's completion tag has arrived.</summary>
     public bool CommitCompleted => _commit is not null && HasCompleted(_commit);
 
+    /// <summary>Whether there is a statement before COMMIT that the server did not complete.</summary>
+    public bool StoppedBeforeCommit => Refused != _commit;
+
     /// <summary>The first statement that the server did not complete: after an error, the one that it refused.</summary>
     public NpgsqlBatchCommand? Refused => ((IEnumerable<NpgsqlBatchCommand>)_sent.BatchCommands).FirstOrDefault(static command => !HasCompleted(command));
 
