@@ -23,7 +23,7 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
     public async Task<ContestResult> RunAsync(Action<double> progress)
     {
         await database.FillAsync(scenario.TableRows);
-        await using var proxy = scenario.DelayMilliseconds > 0 ? DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.FromMilliseconds(scenario.DelayMilliseconds)) : null;
+        using var proxy = scenario.DelayMilliseconds > 0 ? DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.FromMilliseconds(scenario.DelayMilliseconds)) : null;
         var connectionString = proxy?.Reroute(ConnectionString()) ?? ConnectionString();
         var seats = contestants.Select(contestant => new Seat(contestant, database, connectionString)).ToList();
         var bySlices = seats.ToDictionary(static seat => seat.Contestant.Name, static seat => seat.Slices);

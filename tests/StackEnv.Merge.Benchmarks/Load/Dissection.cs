@@ -33,7 +33,7 @@ internal sealed class Dissection(StacksDatabase database, int merges)
             {
                 var connectionString = database.ConnectionStringWith(prepared, _scenario.Callers);
                 var (_, bytes) = await MergeAsync(contestant, connectionString, merges, static () => 0);
-                await using var proxy = DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.Zero);
+                using var proxy = DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.Zero);
                 var (roundTrips, _) = await MergeAsync(contestant, proxy.Reroute(connectionString), MergesThroughProxy, () => proxy.RoundTrips);
                 anatomies.Add(new(contestant.Name, prepared, roundTrips, bytes));
                 progress(0.5 / contestants.Count);

@@ -15,7 +15,7 @@ internal static class DelayCheck
         var throughProxy = new List<(double Wanted, double RoundTrip)>();
         foreach (var delay in delays)
         {
-            await using var proxy = DelayProxy.InFrontOf(connectionString, TimeSpan.FromMilliseconds(delay));
+            using var proxy = DelayProxy.InFrontOf(connectionString, TimeSpan.FromMilliseconds(delay));
             throughProxy.Add((delay, await RoundTripAsync(proxy.Reroute(connectionString), times)));
         }
 

@@ -9,14 +9,17 @@ namespace StackEnv.Merge.Benchmarks.Network;
 /// Stands on a loopback port between clients and the server, and hands on each chunk of bytes a given time after it came, in each direction.
 /// Delays overlap, so that it costs time and no throughput. Counts round trips as well.
 /// </summary>
-internal sealed class DelayProxy : IAsyncDisposable
+/// <remarks>It has threads of its own that block, because on the pool's it would be in the way of the contestants.</remarks>
+internal sealed class DelayProxy : IDisposable
 {
+    private const int SmallStack = 256 * 1024;
+
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly CancellationTokenSource _stop = new();
     private readonly EndPoint _server;
     private readonly long _delay;
     private readonly DelayLine _line = new();
-    private readonly Task _accepting;
+    private readonly List<Session> _sessions = [];
+    private readonly Thread _accepting;
     private long _roundTrips;
 
     private DelayProxy(EndPoint server, TimeSpan delay)
@@ -24,7 +27,7 @@ internal sealed class DelayProxy : IAsyncDisposable
         _server = server;
         _delay = (long)(delay.TotalSeconds * Stopwatch.Frequency);
         _listener.Start();
-        _accepting = AcceptAsync();
+        _accepting = Start(Accept, "delay proxy");
     }
 
     /// <summary>How often a client had to send something after it had heard from the server.</summary>
@@ -47,71 +50,107 @@ internal sealed class DelayProxy : IAsyncDisposable
         Port = ((IPEndPoint)_listener.LocalEndpoint).Port,
     }.ConnectionString;
 
-    public async ValueTask DisposeAsync()
+    public void Dispose()
     {
-        await _stop.CancelAsync();
-        await _accepting;
-        _line.Dispose();
-        _stop.Dispose();
         _listener.Dispose();
+        _accepting.Join();
+        foreach (var session in _sessions)
+            session.Dispose();
+        _line.Dispose();
     }
 
-    private async Task AcceptAsync()
+    private static Thread Start(Action run, string name)
     {
-        var sessions = new List<Task>();
+        var thread = new Thread(() => run(), SmallStack) { IsBackground = true, Name = name };
+        thread.Start();
+        return thread;
+    }
+
+    private void Accept()
+    {
         try
         {
             while (true)
-                sessions.Add(ServeAsync(await _listener.AcceptSocketAsync(_stop.Token)));
+                _sessions.Add(new(this, _listener.AcceptSocket()));
         }
-        catch (OperationCanceledException)
+        catch (SocketException)
         {
-            await Task.WhenAll(sessions);
+            // The listener is closed.
         }
     }
 
-    private async Task ServeAsync(Socket client)
+    /// <summary>One client's connection, and the one to the server that belongs to it.</summary>
+    private sealed class Session : IDisposable
     {
-        using (client)
+        private readonly DelayProxy _proxy;
+        private readonly Socket _client;
+        private readonly Socket _server;
+        private readonly Thread[] _pumps;
+        private volatile bool _serverSpokeLast = true;
+
+        public Session(DelayProxy proxy, Socket client)
         {
-            using var server = _server is UnixDomainSocketEndPoint
+            _proxy = proxy;
+            _client = client;
+            _client.NoDelay = true;
+            _server = proxy._server is UnixDomainSocketEndPoint
                 ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
                 : new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-            client.NoDelay = true;
+            _server.Connect(proxy._server);
+            _pumps = [Start(() => Pump(_client, _server), "delay proxy, to server"), Start(() => Pump(_server, _client), "delay proxy, from server")];
+        }
+
+        public void Dispose()
+        {
+            Close(_client);
+            Close(_server);
+            foreach (var pump in _pumps)
+                pump.Join();
+            _client.Dispose();
+            _server.Dispose();
+        }
+
+        // Wakes whoever reads from it.
+        private static void Close(Socket socket)
+        {
             try
             {
-                await server.ConnectAsync(_server, _stop.Token);
-                var session = new Session();
-                await Task.WhenAll(PumpAsync(client, server, session, fromServer: false), PumpAsync(server, client, session, fromServer: true));
+                socket.Shutdown(SocketShutdown.Both);
             }
-            catch (Exception gone) when (gone is SocketException or OperationCanceledException)
+            catch (SocketException)
             {
-                // Either end is gone; the other learns it by the sockets being closed.
+                // It is not connected any more.
             }
         }
-    }
 
-    private async Task PumpAsync(Socket from, Socket to, Session session, bool fromServer)
-    {
-        while (true)
+        private void Pump(Socket from, Socket to)
         {
-            var chunk = _line.Rent(to);
-            var received = await from.ReceiveAsync(chunk.Buffer, _stop.Token);
-            chunk.Due = Stopwatch.GetTimestamp() + _delay;
-            if (!fromServer && session.ServerSpokeLast)
-                Interlocked.Increment(ref _roundTrips);
-            session.ServerSpokeLast = fromServer;
+            var fromServer = from == _server;
+            for (var received = -1; received != 0;)
+            {
+                var chunk = _proxy._line.Rent(to);
+                received = Receive(from, chunk.Buffer);
+                chunk.Due = Stopwatch.GetTimestamp() + _proxy._delay;
+                if (!fromServer && _serverSpokeLast)
+                    Interlocked.Increment(ref _proxy._roundTrips);
+                _serverSpokeLast = fromServer;
 
-            // The end of the stream travels along the same line, behind the last bytes.
-            chunk.Length = received;
-            _line.Enqueue(chunk);
-            if (received == 0)
-                return;
+                // The end of the stream travels along the same line, behind the last bytes.
+                chunk.Length = received;
+                _proxy._line.Enqueue(chunk);
+            }
         }
-    }
 
-    private sealed class Session
-    {
-        public volatile bool ServerSpokeLast = true;
+        private static int Receive(Socket from, byte[] buffer)
+        {
+            try
+            {
+                return from.Receive(buffer);
+            }
+            catch (SocketException)
+            {
+                return 0;
+            }
+        }
     }
 }
