@@ -20,6 +20,19 @@ public sealed class DataSourceTests : DatabaseTest
     }
 
     [Fact]
+    public async Task Where_none_of_several_hosts_will_do_one_that_may_come_back_is_enough_for_a_repeat()
+    {
+        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = "no_such_database" };
+        settings.Host = $"127.0.0.1:1,{(settings.Host!.StartsWith('/') ? settings.Host : $"{settings.Host}:{settings.Port}")}";
+        await using var hosts = new NpgsqlDataSourceBuilder(settings.ConnectionString).BuildMultiHost();
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(hosts).MergeAsync(1L, Changes(("A", "1"))));
+
+        Assert.True(failure.IsTransient);
+        Assert.EndsWith(" The connection failed.", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Automatic_preparation_works_with_the_whole_batch()
     {
         var id = await Database.InsertAsync();

@@ -12,7 +12,8 @@ public sealed class MisuseTests : DatabaseTest
 
         using (new TransactionScope(TransactionScopeAsyncFlowOption.Enabled))
         {
-            await Assert.ThrowsAsync<InvalidOperationException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
+            var misuse = await Assert.ThrowsAsync<InvalidOperationException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
+            Assert.Contains("TransactionScopeOption.Suppress", misuse.Message, StringComparison.Ordinal);
         }
 
         Assert.Equal(before, await Database.FootprintAsync(id));

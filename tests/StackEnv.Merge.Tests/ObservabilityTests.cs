@@ -41,6 +41,16 @@ public sealed class ObservabilityTests : DatabaseTest
             await Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync("shop", Changes(("A", "2"))));
         }
 
+        var (proxy, proxied) = WireProxy.InFrontOf(Database);
+        await using (proxy)
+        {
+            await using (proxied)
+            {
+                proxy.CutBeforeServerSends("COMMIT"u8);
+                await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => new StackEnvMerger(proxied, new() { KeyColumn = "slug" }, logger).MergeAsync("shop", Changes(("A", "3"))));
+            }
+        }
+
         await Database.ExecuteAsync("ALTER TABLE stacks RENAME TO elsewhere");
         await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync("shop", Changes(("A", "2"))));
 
@@ -72,11 +82,13 @@ public sealed class ObservabilityTests : DatabaseTest
         await Database.Merger.MergeAsync(id, Changes(("A", "1")));
         await Assert.ThrowsAsync<StackNotFoundException>(() => Database.Merger.MergeAsync(((StackRef)id).OwnedBy(Guid.NewGuid()), Changes()));
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Database.Merger.MergeAsync(id, Changes(), new CancellationToken(canceled: true)));
+        var misused = Database.MergerWith(static options => options.IsValidKey = static _ => throw new NotSupportedException());
+        await Assert.ThrowsAsync<NotSupportedException>(() => misused.MergeAsync(id, Changes(("A", "1"))));
 
         Assert.All(spans, static span => Assert.Equal(("stackenv.merge", ActivityKind.Client), (span.OperationName, span.Kind)));
-        Assert.Equal(["committed", "unchanged", "not_found", "cancelled"], spans.Select(static span => span.GetTagItem("stackenv.merge.outcome")));
+        Assert.Equal(["committed", "unchanged", "not_found", "cancelled", "error"], spans.Select(static span => span.GetTagItem("stackenv.merge.outcome")));
         Assert.Equal((1, 1), (spans[0].GetTagItem("stackenv.merge.keys_set"), spans[0].GetTagItem("stackenv.merge.keys_deleted")));
-        Assert.Equal([ActivityStatusCode.Unset, ActivityStatusCode.Unset, ActivityStatusCode.Error, ActivityStatusCode.Unset], spans.Select(static span => span.Status));
+        Assert.Equal([ActivityStatusCode.Unset, ActivityStatusCode.Unset, ActivityStatusCode.Error, ActivityStatusCode.Unset, ActivityStatusCode.Error], spans.Select(static span => span.Status));
         Assert.Equal("not_found", spans[2].GetTagItem("error.type"));
     }
 

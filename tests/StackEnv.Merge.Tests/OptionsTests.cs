@@ -75,6 +75,7 @@ public sealed class OptionsTests : IAsyncDisposable
     {
         await using var multiplexing = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Multiplexing=true");
 
-        Assert.Throws<ArgumentException>("dataSource", () => new StackEnvMerger(multiplexing));
+        var misuse = Assert.Throws<ArgumentException>("dataSource", () => new StackEnvMerger(multiplexing));
+        Assert.Contains("Use a data source without Multiplexing=true", misuse.Message, StringComparison.Ordinal);
     }
 }

@@ -21,6 +21,7 @@ public sealed class OutcomeTests : DatabaseTest
         Assert.True(merging.IsCanceled);
         Assert.Equal(cancel.Token, cancelled.CancellationToken);
         Assert.Null(cancelled.InnerException);
+        Assert.Equal($"The merge into stack {id} was cancelled. Nothing was written.", cancelled.Message);
         await holder.DisposeAsync();
         Assert.Equal(before, await Database.FootprintAsync(id));
         Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);

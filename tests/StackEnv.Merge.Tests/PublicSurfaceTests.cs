@@ -8,7 +8,7 @@ public sealed class PublicSurfaceTests
     private static readonly StackRef Stack = ((StackRef)"shop").OwnedBy(7);
 
     // One of each leaf; a host that fakes the merger makes them like this.
-    internal static readonly StackEnvMergeException[] Failures =
+    internal static StackEnvMergeException[] Failures =>
     [
         new InvalidEnvKeyException(Stack, "bad\nkey"),
         new InvalidEnvValueException(Stack, "KEY", "contains NUL (U+0000), which PostgreSQL cannot store"),
@@ -39,6 +39,10 @@ public sealed class PublicSurfaceTests
         Assert.All(leaves, static leaf => Assert.True(leaf.IsSealed && leaf.BaseType == typeof(StackEnvMergeException)));
         Assert.False(typeof(StackEnvMergeException).IsSubclassOf(typeof(System.Data.Common.DbException)));
     }
+
+    [Fact]
+    public void A_failure_is_of_some_key() =>
+        Assert.Throws<ArgumentNullException>(static () => new InvalidEnvKeyException(Stack, null!));
 
     [Fact]
     public void The_library_depends_on_three_packages_and_no_others()

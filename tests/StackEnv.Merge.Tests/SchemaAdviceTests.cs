@@ -59,6 +59,7 @@ public sealed class SchemaAdviceTests : DatabaseTest
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(((StackRef)1L).OwnedBy("me"), Changes(("A", "1"))));
         Assert.Equal(PostgresErrorCodes.UndefinedTable, failure.SqlState);
+        Assert.Contains("Set StackEnvMergeOptions.Schema and .Table to the table of your stacks", failure.Message, StringComparison.Ordinal);
 
         var create = failure.Message[failure.Message.IndexOf("CREATE TABLE", StringComparison.Ordinal)..];
         Assert.StartsWith(schema is null ? "CREATE TABLE \"Stack Rows\" (" : "CREATE TABLE \"nowhere\".\"Stack Rows\" (", create, StringComparison.Ordinal);

@@ -73,7 +73,7 @@ public sealed class SizeLimitTests : DatabaseTest
         var text = Gen.OneOf("x", "\"", "\\", "\n", "\u0001", "\u007f", ": ", ", ", "é", "漢", "🚀", "{", " ", "\\\"").List[1, 8].Select(string.Concat);
         var stored = Gen.OneOf(
             text.Select(static value => Json(value)),
-            Gen.OneOf("1", "-0.50", "1e3", "true", "null", "[]", "{}", "[1, \"a, b\", {\"c\": \"d: \\\"e\"}]", "{\"x\": [null, {\"y z\": 1}]}"));
+            Gen.OneOf("1", "-0.50", "1e3", "true", "null", "[]", "{}", "[1, \"a, b\", {\"c\": \"d: \\\"e\"}]", "{\"x\": [null, {\"y z\": 1}]}", "[\"\\\"\", 1, 2]"));
         var document = Gen.Select(Gen.OneOf("A", "B", "lower case: ", "C\\\"D", "E"), stored).List[0, 5];
         var change = Gen.Select(Gen.OneOf("A", "B", "E", "F"), Gen.OneOf(text, Gen.Const("")));
         var cases = Gen.Select(document, change.List[1, 3], Gen.Int[-2, 2]);

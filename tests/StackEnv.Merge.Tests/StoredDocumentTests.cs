@@ -136,6 +136,14 @@ public sealed class StoredDocumentTests : DatabaseTest
         var misuse = await Assert.ThrowsAsync<InvalidOperationException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
 
         Assert.EndsWith("The merge was committed all the same.", misuse.Message, StringComparison.Ordinal);
+        Assert.Equal("[]", await Database.EnvAsync(id));
+
+        // With a journal the result is looked at before COMMIT.
+        var spared = await Database.InsertAsync();
+        misuse = await Assert.ThrowsAsync<InvalidOperationException>(() => Database.MergerWith(new Journal(static (_, _) => [])).MergeAsync(spared, Changes(("A", "1"))));
+
+        Assert.EndsWith("The merge was rolled back.", misuse.Message, StringComparison.Ordinal);
+        Assert.Equal("{}", await Database.EnvAsync(spared));
     }
 
     private async Task<Guid> InsertNullAsync()

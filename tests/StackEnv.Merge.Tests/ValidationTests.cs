@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+using System.Net.Sockets;
 using Npgsql;
 
 namespace StackEnv.Merge.Tests;
@@ -32,12 +34,23 @@ public sealed class ValidationTests : IAsyncDisposable
         Assert.Equal(shown, refused.Key);
     }
 
-    [Fact]
-    public async Task A_long_key_is_shown_cut()
+    [Theory]
+    [InlineData(64, "")]
+    [InlineData(65, "...")]
+    [InlineData(1000, "...")]
+    public async Task A_long_key_is_shown_cut(int length, string end)
     {
-        var refused = await Assert.ThrowsAsync<InvalidEnvKeyException>(() => MergeAsync(new string('x', 1000), "value"));
+        var refused = await Assert.ThrowsAsync<InvalidEnvKeyException>(() => MergeAsync(new string('x', length), "value"));
 
-        Assert.Equal(new string('x', 64) + "...", refused.Key);
+        Assert.Equal(new string('x', 64) + end, refused.Key);
+    }
+
+    [Fact]
+    public async Task A_key_that_is_null_is_refused_like_an_empty_one()
+    {
+        var refused = await Assert.ThrowsAsync<InvalidEnvKeyException>(() => _merger.MergeAsync(1L, new NullKey()));
+
+        Assert.Equal("", refused.Key);
     }
 
     [Theory]
@@ -84,7 +97,17 @@ public sealed class ValidationTests : IAsyncDisposable
 
         Assert.Null(failed.SqlState);
         Assert.True(failed.IsTransient);
-        Assert.Contains("Failed to connect to 127.0.0.1:1", failed.Message, StringComparison.Ordinal);
+        Assert.EndsWith($" Failed to connect to 127.0.0.1:1: {new SocketException((int)SocketError.ConnectionRefused).Message}.", failed.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_data_source_that_is_disposed_is_a_failure_that_no_repeat_mends()
+    {
+        await _nowhere.DisposeAsync();
+
+        var failed = await Assert.ThrowsAsync<StackEnvStoreException>(() => MergeAsync("KEY", "value"));
+
+        Assert.False(failed.IsTransient);
     }
 
     [Fact]
@@ -100,7 +123,8 @@ public sealed class ValidationTests : IAsyncDisposable
     {
         var merger = new StackEnvMerger(_nowhere, new() { RequireOwner = true });
 
-        await Assert.ThrowsAsync<ArgumentException>("stack", () => merger.MergeAsync(1L, new Dictionary<string, string?>()));
+        var misuse = await Assert.ThrowsAsync<ArgumentException>("stack", () => merger.MergeAsync(1L, new Dictionary<string, string?>()));
+        Assert.Contains("name the owner with OwnedBy", misuse.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -131,4 +155,18 @@ public sealed class ValidationTests : IAsyncDisposable
     }
 
     private Task<MergeResult> MergeAsync(string key, string? value) => _merger.MergeAsync(1L, new Dictionary<string, string?> { [key] = value });
+
+    // Dictionary itself takes no null.
+    private sealed class NullKey : ReadOnlyDictionary<string, string?>, IEnumerable<KeyValuePair<string, string?>>
+    {
+        public NullKey()
+            : base(new Dictionary<string, string?>())
+        {
+        }
+
+        IEnumerator<KeyValuePair<string, string?>> IEnumerable<KeyValuePair<string, string?>>.GetEnumerator()
+        {
+            yield return new(null!, "value");
+        }
+    }
 }

@@ -1,0 +1,60 @@
+namespace StackEnv.Merge.Tests;
+
+/// <summary>A merge leaves the context that its caller runs in, a user interface's for example, as soon as it waits.</summary>
+public sealed class CallersContextTests : DatabaseTest
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Nothing_of_a_merge_comes_back_to_the_callers_context(bool withJournal)
+    {
+        var id = await Database.InsertAsync();
+        var merger = withJournal ? Database.MergerWith(new Journal(static (_, _) => [new("SELECT 1")])) : Database.Merger;
+        var context = new CountingContext();
+
+        var merging = In(context, () => merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.True((await merging).Changed);
+        Assert.Equal(0, context.Posts);
+    }
+
+    [Fact]
+    public async Task Nor_does_anything_of_one_that_fails()
+    {
+        var id = await Database.InsertAsync();
+        var context = new CountingContext();
+        await using var holder = await Database.LockAsync(id);
+
+        var merging = In(context, () => Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromMilliseconds(20)).MergeAsync(id, Changes(("A", "1"))));
+
+        await Assert.ThrowsAsync<LockTimeoutException>(() => merging);
+        Assert.Equal(0, context.Posts);
+    }
+
+    private static Task<MergeResult> In(SynchronizationContext context, Func<Task<MergeResult>> merge)
+    {
+        var previous = SynchronizationContext.Current;
+        SynchronizationContext.SetSynchronizationContext(context);
+        try
+        {
+            return merge();
+        }
+        finally
+        {
+            SynchronizationContext.SetSynchronizationContext(previous);
+        }
+    }
+
+    private sealed class CountingContext : SynchronizationContext
+    {
+        private int _posts;
+
+        public int Posts => Volatile.Read(ref _posts);
+
+        public override void Post(SendOrPostCallback d, object? state)
+        {
+            Interlocked.Increment(ref _posts);
+            base.Post(d, state);
+        }
+    }
+}
