@@ -33,6 +33,22 @@ public sealed class DatabaseEncodingTests : DatabaseTest, IAsyncLifetime
         Assert.Equal((0, 1), await CountsAsync(merger, id));
     }
 
+    // What the driver makes of it is pinned by NpgsqlAssumptionTests.
+    [Fact]
+    public async Task A_merge_that_is_refused_while_its_statements_are_prepared_costs_the_next_one_which_says_that_a_repeat_may_help()
+    {
+        var id = await CreateAsync("LATIN1");
+        await using var preparing = Database.DataSourceWith(settings =>
+            (settings.Database, settings.SearchPath, settings.MaxPoolSize, settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) = (_name, "public", 1, 20, 1));
+        var merger = new StackEnvMerger(preparing, journals: [new Journal(static (_, _) => [])]);
+        await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "漢字"))));
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.True(failure.IsTransient);
+        Assert.Equal((1, 1), ((await merger.MergeAsync(id, Changes(("A", "1")))).KeysSet, (await merger.MergeAsync(id, Changes())).TotalAfter));
+    }
+
     [Fact]
     public async Task SQL_ASCII_keeps_the_bytes()
     {

@@ -81,6 +81,27 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
     public async Task After_an_error_of_the_machine_or_a_shutdown_the_driver_gives_the_connection_up(string sqlState) =>
         Assert.NotEqual(ConnectionState.Open, await StateAfterAsync(sqlState));
 
+    // https://github.com/npgsql/npgsql/issues/6391
+    [Fact]
+    public async Task A_statement_that_fails_between_Parse_and_Describe_while_it_is_prepared_costs_the_connection_at_its_next_use()
+    {
+        await using var preparing = Database.DataSourceWith(static settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (20, 1, 1));
+        await using var connection = await preparing.OpenConnectionAsync();
+        await Assert.ThrowsAsync<PostgresException>(() => DivideAsync(0));
+
+        var failure = await Assert.ThrowsAsync<Exception>(() => DivideAsync(1));
+
+        Assert.Contains("unexpected backend message", failure.Message, StringComparison.Ordinal);
+        Assert.NotEqual(ConnectionState.Open, connection.FullState);
+
+        // The planner divides, when the parameter is bound.
+        async Task DivideAsync(int divisor)
+        {
+            await using var divide = new NpgsqlCommand("SELECT 1 / $1", connection) { Parameters = { new() { Value = divisor } } };
+            await divide.ExecuteScalarAsync();
+        }
+    }
+
     [Fact]
     public async Task A_session_that_the_server_ends_is_said_to_be_and_its_connection_is_not_open()
     {

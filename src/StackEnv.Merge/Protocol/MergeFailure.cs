@@ -58,13 +58,14 @@ internal static class MergeFailure
         _ => false,
     };
 
-    // Of several hosts the driver says only that none of them will do, which is how a failover looks while it lasts.
+    // Of several hosts the driver says only that none of them will do, which is how a failover looks while it lasts. And where it loses track of
+    // the server's messages it gives the connection up with an exception of no special type: https://github.com/npgsql/npgsql/issues/6391
     private static bool IsTransient(Exception failure) => failure switch
     {
         TimeoutException or NpgsqlException { IsTransient: true } => true,
         NpgsqlException { InnerException: AggregateException hosts } => hosts.InnerExceptions.Any(IsTransient),
         NpgsqlException { InnerException: null } and not PostgresException => true,
-        _ => false,
+        _ => failure.GetType() == typeof(Exception),
     };
 
     private static string Culprit(MergeTransaction? transaction) => transaction?.RefusedJournal is { } journal ? $"The journal {journal} failed. " : "";
