@@ -32,6 +32,20 @@ public sealed class DataSourceTests : DatabaseTest
         Assert.EndsWith(" The connection failed.", failure.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("no_such_database", null, "SQLSTATE 3D000: database \"no_such_database\" does not exist.")]
+    [InlineData(null, "no_such_role", "SQLSTATE 28")]
+    public async Task A_connection_that_the_server_refuses_is_told_with_its_reason(string? database, string? role, string reason)
+    {
+        await using var refused = Database.DataSourceWith(settings =>
+            (settings.Database, settings.Username, settings.Password) = (database ?? settings.Database, role ?? settings.Username, role ?? settings.Password));
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(refused).MergeAsync(1L, Changes(("A", "1"))));
+
+        Assert.Contains(reason, failure.Message, StringComparison.Ordinal);
+        Assert.Contains(role ?? database!, failure.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Automatic_preparation_works_with_the_whole_batch()
     {

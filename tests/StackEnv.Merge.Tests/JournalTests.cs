@@ -110,6 +110,28 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
         Assert.Equal(0, asked);
     }
 
+    // Plain statements, because what a function raises has a context, and then the message is left out.
+    public static TheoryData<string, string> Refused => new()
+    {
+        { "25001: SET TRANSACTION ISOLATION LEVEL must be called before any query", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE" },
+        { "3F000: schema \"nowhere\" does not exist", "CREATE TABLE nowhere.any ()" },
+        { "54011: target lists can have at most 1664 entries", $"SELECT {string.Join(',', Enumerable.Range(0, 1_665))}" },
+        { "55000: currval of sequence \"counter\" is not yet defined in this session", "SELECT currval('counter')" },
+        { "57014: canceling statement due to statement timeout", "SELECT pg_sleep(60)" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Refused))]
+    public async Task What_the_server_says_is_told_where_it_names_objects_settings_or_resources(string problem, string statement)
+    {
+        await Database.ExecuteAsync("CREATE SEQUENCE counter");
+        var merger = Database.MergerWith(new Journal((_, _) => [new("SET LOCAL statement_timeout = 200"), new(statement)]));
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(_id, Changes(("A", "1"))));
+
+        Assert.EndsWith($"SQLSTATE {problem}.", failure.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Failing))]
     public async Task A_journal_that_fails_takes_the_merge_with_it(string problem, Func<StackRef, MergeResult, IEnumerable<NpgsqlBatchCommand>> record)

@@ -175,14 +175,18 @@ public sealed class LockTimeoutTests : DatabaseTest
 
         Assert.True((await merging).Changed);
 
-        const string Set = "SET LOCAL lock_timeout = ";
-        var limits = log.Take()
-            .Where(static statement => statement.StartsWith(Set, StringComparison.Ordinal))
-            .Select(static statement => int.Parse(statement.AsSpan(Set.Length), CultureInfo.InvariantCulture))
-            .ToArray();
+        var statements = log.Take();
+        var limits = LimitsIn("SET LOCAL lock_timeout = ");
         Assert.Equal(2, limits.Length);
         Assert.Equal(20_000, limits[0]);
         Assert.InRange(limits[1], 2, 19_700);
+        Assert.Equal(limits.Select(static limit => limit + 100), LimitsIn("SET LOCAL statement_timeout = "));
+
+        int[] LimitsIn(string set) =>
+        [
+            .. statements.Where(statement => statement.StartsWith(set, StringComparison.Ordinal))
+                .Select(statement => int.Parse(statement.AsSpan(set.Length), CultureInfo.InvariantCulture)),
+        ];
     }
 
     // A connection that is still being opened would count as waiting for the row.

@@ -24,6 +24,28 @@ public sealed class ObservabilityTests : DatabaseTest
     }
 
     [Fact]
+    public async Task Instruments_are_frozen()
+    {
+        await Database.Merger.MergeAsync(await Database.InsertAsync(), Changes());
+        var instruments = new List<string>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, _) =>
+            {
+                if (instrument.Meter.Name is "StackEnv.Merge")
+                {
+                    var buckets = (instrument as Histogram<double>)?.Advice?.HistogramBucketBoundaries;
+                    instruments.Add($"{instrument.Name} {instrument.Unit}: {instrument.Description}{(buckets is null ? "" : $" Up to {string.Join(", ", buckets)}.")}");
+                }
+            },
+        };
+
+        listener.Start();
+
+        await Verifier.Verify(string.Join('\n', instruments.Order(StringComparer.Ordinal)));
+    }
+
+    [Fact]
     public async Task Each_outcome_is_one_event()
     {
         var logger = new FakeLogger<StackEnvMerger>();

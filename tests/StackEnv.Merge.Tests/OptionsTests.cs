@@ -9,37 +9,37 @@ public sealed class OptionsTests : IAsyncDisposable
 
     public static TheoryData<string, Action<StackEnvMergeOptions>> Invalid => new()
     {
-        { "Schema", static options => options.Schema = "" },
-        { "Table", static options => options.Table = "" },
-        { "Table", static options => options.Table = null! },
-        { "Table", static options => options.Table = "a\0b" },
-        { "KeyColumn", static options => options.KeyColumn = "" },
-        { "OwnerColumn", static options => options.OwnerColumn = "" },
-        { "StatusColumn", static options => options.StatusColumn = "" },
-        { "EnvVarsColumn", static options => options.EnvVarsColumn = "" },
-        { "UpdatedAtColumn", static options => options.UpdatedAtColumn = "" },
-        { "DeletingStatuses", static options => options.DeletingStatuses.Clear() },
-        { "DeletingStatuses", static options => options.DeletingStatuses.Add("a\0b") },
-        { "LockTimeout", static options => options.LockTimeout = TimeSpan.Zero },
-        { "LockTimeout", static options => options.LockTimeout = Timeout.InfiniteTimeSpan },
-        { "LockTimeout", static options => options.LockTimeout = TimeSpan.FromTicks(9_999) },
-        { "LockTimeout", static options => options.LockTimeout = TimeSpan.FromMilliseconds(int.MaxValue + 1L) },
-        { "MaxEnvBytes", static options => options.MaxEnvBytes = 1 },
-        { "IsValidKey", static options => options.IsValidKey = null! },
+        { "Schema is empty", static options => options.Schema = "" },
+        { "Table is empty", static options => options.Table = "" },
+        { "Table is empty", static options => options.Table = null! },
+        { "Table has a character that PostgreSQL cannot store", static options => options.Table = "a\0b" },
+        { "KeyColumn is empty", static options => options.KeyColumn = "" },
+        { "OwnerColumn is empty", static options => options.OwnerColumn = "" },
+        { "StatusColumn is empty", static options => options.StatusColumn = "" },
+        { "EnvVarsColumn is empty", static options => options.EnvVarsColumn = "" },
+        { "UpdatedAtColumn is empty", static options => options.UpdatedAtColumn = "" },
+        { "DeletingStatuses names no status, so that a stack in teardown would be written to", static options => options.DeletingStatuses.Clear() },
+        { "DeletingStatuses has a status that PostgreSQL cannot store", static options => options.DeletingStatuses.Add("a\0b") },
+        { "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)", static options => options.LockTimeout = TimeSpan.Zero },
+        { "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)", static options => options.LockTimeout = Timeout.InfiniteTimeSpan },
+        { "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)", static options => options.LockTimeout = TimeSpan.FromTicks(9_999) },
+        { "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)", static options => options.LockTimeout = TimeSpan.FromMilliseconds(int.MaxValue + 1L) },
+        { "MaxEnvBytes must be at least 2, the size of an empty set", static options => options.MaxEnvBytes = 1 },
+        { "IsValidKey is null", static options => options.IsValidKey = null! },
     };
 
     public ValueTask DisposeAsync() => _nowhere.DisposeAsync();
 
     [Theory]
     [MemberData(nameof(Invalid))]
-    public void An_invalid_option_is_named(string option, Action<StackEnvMergeOptions> makeInvalid)
+    public void An_invalid_option_is_named(string complaint, Action<StackEnvMergeOptions> makeInvalid)
     {
         var options = new StackEnvMergeOptions();
         makeInvalid(options);
 
         var refused = Assert.Throws<ArgumentException>("options", () => new StackEnvMerger(_nowhere, options));
 
-        Assert.StartsWith($"StackEnvMergeOptions.{option} ", refused.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"StackEnvMergeOptions.{complaint}.", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

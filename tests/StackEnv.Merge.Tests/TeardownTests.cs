@@ -111,6 +111,19 @@ public sealed class TeardownTests : DatabaseTest
     }
 
     [Fact]
+    public async Task Statuses_of_the_hosts_own_take_the_place_of_the_default()
+    {
+        var id = await Database.InsertAsync(status: "deleting");
+        var merger = Database.MergerWith(static options =>
+        {
+            options.DeletingStatuses.Clear();
+            options.DeletingStatuses.Add("gone");
+        });
+
+        Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
     public async Task A_status_of_null_is_no_teardown()
     {
         await Database.ExecuteAsync("ALTER TABLE stacks ALTER COLUMN status DROP NOT NULL");
