@@ -127,9 +127,9 @@ public sealed class TeardownTests : DatabaseTest
     public async Task A_status_of_null_is_no_teardown()
     {
         await Database.ExecuteAsync("ALTER TABLE stacks ALTER COLUMN status DROP NOT NULL");
-        var id = await Database.InsertAsync();
+        var id = await Database.InsertAsync("""{"OLD": "o"}""");
         await Database.ExecuteAsync("UPDATE stacks SET status = NULL WHERE id = $1", id);
 
-        Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+        Assert.Equal(1, (await Database.Merger.MergeAsync(id, Changes(("A", "1"), ("OLD", "")))).KeysDeleted);
     }
 }
