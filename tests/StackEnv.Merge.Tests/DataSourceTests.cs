@@ -9,10 +9,7 @@ public sealed class DataSourceTests : DatabaseTest
     public async Task Of_several_hosts_the_primary_is_used()
     {
         var id = await Database.InsertAsync();
-        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString);
-        var host = settings.Host!.StartsWith('/') ? settings.Host : $"{settings.Host}:{settings.Port}";
-        settings.Host = $"127.0.0.1:1,{host}";
-        await using var hosts = new NpgsqlDataSourceBuilder(settings.ConnectionString).BuildMultiHost();
+        await using var hosts = BehindADeadHost(Database.ConnectionString);
 
         Assert.True((await new StackEnvMerger(hosts).MergeAsync(id, Changes(("A", "1")))).Changed);
         await using var primary = await hosts.OpenConnectionAsync(TargetSessionAttributes.Primary);
@@ -22,9 +19,7 @@ public sealed class DataSourceTests : DatabaseTest
     [Fact]
     public async Task Where_none_of_several_hosts_will_do_one_that_may_come_back_is_enough_for_a_repeat()
     {
-        var settings = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = "no_such_database" };
-        settings.Host = $"127.0.0.1:1,{(settings.Host!.StartsWith('/') ? settings.Host : $"{settings.Host}:{settings.Port}")}";
-        await using var hosts = new NpgsqlDataSourceBuilder(settings.ConnectionString).BuildMultiHost();
+        await using var hosts = BehindADeadHost(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = "no_such_database" }.ConnectionString);
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(hosts).MergeAsync(1L, Changes(("A", "1"))));
 
@@ -108,5 +103,13 @@ public sealed class DataSourceTests : DatabaseTest
 
             Assert.Equal(turn, (await merger.MergeAsync(id, Changes(($"K_{turn}", "v")))).TotalAfter);
         }
+    }
+
+    private static NpgsqlMultiHostDataSource BehindADeadHost(string connectionString)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        var host = settings.Host!.StartsWith('/') ? settings.Host : $"{settings.Host}:{settings.Port}";
+        settings.Host = $"127.0.0.1:1,{host}";
+        return new NpgsqlDataSourceBuilder(settings.ConnectionString).BuildMultiHost();
     }
 }
