@@ -34,6 +34,7 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
         [
             Sweep.Duel,
             Sweep.Latency with { Scenarios = [.. Sweep.Latency.Scenarios.Where(static scenario => scenario.DelayMilliseconds is 1)] },
+            Sweep.Callers with { Scenarios = [.. Sweep.Callers.Scenarios.Where(static scenario => scenario.Callers is 1)] },
             Sweep.Size,
             Sweep.Rows,
         ],

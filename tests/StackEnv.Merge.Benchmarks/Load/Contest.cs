@@ -16,6 +16,7 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
     private const int MostConnections = 200;
 
     private readonly ScenarioRows _rows = new(scenario);
+    private readonly Random _draw = new(Seed: 1);
     private readonly bool _isCrowded = scenario.Callers * (contestants.Count + 1) > MostConnections;
 
     /// <summary>Runs all rounds.</summary>
@@ -66,7 +67,9 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
         for (var turn = 0; turn < effort.Turns; turn++)
         {
             // Each time in another order, so that nobody always comes behind the same one.
-            foreach (var seat in Enumerable.Range(0, seats.Count).OrderBy(seat => (seat + turn + round) % seats.Count))
+            var order = Enumerable.Range(0, seats.Count).ToArray();
+            _draw.Shuffle(order);
+            foreach (var seat in order)
                 await TakeTurnAsync(seats[seat], callers, effort.WarmUp, tallies[seat]);
         }
 

@@ -13,9 +13,9 @@ internal sealed record Effort(int Rounds, int Turns, TimeSpan Window, TimeSpan W
     {
         { Callers: 1, DelayMilliseconds: 0, Keys: >= 500 } => new(Rounds: 12, Turns: 5, Milliseconds(40), Milliseconds(5), Milliseconds(500)),
         { Callers: 1, DelayMilliseconds: 0 } => new(Rounds: 12, Turns: 12, Milliseconds(10), Milliseconds(2), Milliseconds(800)),
-        { Callers: 1 } => new(Rounds: 8, Turns: 3, Milliseconds(80), Milliseconds(15), Milliseconds(300)),
-        { Callers: <= 8 } => new(Rounds: 7, Turns: 1, Milliseconds(300), Milliseconds(100), Milliseconds(200)),
-        { Callers: <= 32 } => new(Rounds: 6, Turns: 1, Milliseconds(400), Milliseconds(250), Milliseconds(300)),
+        { Callers: 1 } => new(Rounds: 8, Turns: 3, Milliseconds(80), Milliseconds(15), Milliseconds(1_500)),
+        { Callers: <= 8 } => new(Rounds: 15, Turns: 1, Milliseconds(300), Milliseconds(100), Milliseconds(1_500)),
+        { Callers: <= 32 } => new(Rounds: 8, Turns: 1, Milliseconds(400), Milliseconds(250), Milliseconds(300)),
         _ => new(Rounds: 5, Turns: 1, Milliseconds(800), Milliseconds(900), Milliseconds(0)),
     };
 

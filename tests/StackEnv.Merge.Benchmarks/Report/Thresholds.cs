@@ -29,10 +29,13 @@ internal static class Thresholds
 
     private static IEnumerable<Threshold> AgainstBareUpdate(Results results)
     {
-        foreach (var hot in new[] { false, true })
+        foreach (var callers in new[] { 1, 8 })
         {
-            if (results.Find(AtEightCallers with { Hot = hot }) is { } contest)
-                yield return Faster(contest, "bare", "a bare UPDATE", 0.95);
+            foreach (var hot in new[] { false, true })
+            {
+                if (results.Find(AtEightCallers with { Callers = callers, Hot = hot }) is { } contest)
+                    yield return Faster(contest, "bare", "a bare UPDATE", 0.95);
+            }
         }
 
         foreach (var (prepared, limit) in new[] { (true, 0.80), (false, 0.70) })
@@ -95,6 +98,6 @@ internal static class Thresholds
     private static Threshold AtMost(string claim, double measured, double limit) => new(claim, measured, limit, IsMinimum: false);
 
     private static string Place(Scenario scenario) => scenario.DelayMilliseconds > 0
-        ? $"1 ms each way, 8 callers, {(scenario.Hot ? "one hot row" : "separate rows")}"
+        ? $"1 ms each way, {(scenario.Callers is 1 ? "one caller" : "8 callers")}, {(scenario.Hot ? "one hot row" : "separate rows")}"
         : $"no network in between, one caller, {(scenario.Prepared ? "prepared" : "unprepared")}";
 }
