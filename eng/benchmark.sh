@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures the library beside what one would pick instead, in full, and writes the figures into docs/performance.md and the plots beside it. It
-# takes about a quarter of an hour and wants the machine to itself. The exit code is 1 where an aim is missed. Arguments go to the benchmarks:
+# takes about half an hour and wants the machine to itself. The exit code is 1 where an aim is missed. Arguments go to the benchmarks:
 #   ./eng/benchmark.sh --rounds 5
 set -euo pipefail
 

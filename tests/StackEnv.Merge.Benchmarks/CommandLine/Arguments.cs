@@ -14,8 +14,8 @@ internal sealed class Arguments
 
         Commands
           smoke           everything for a moment (25 s): rows, round trips and allocations are checked, speed is not
-          full            everything that the report needs (12 minutes), and all thresholds
-          check           what the thresholds need (4 minutes); the exit code is 1 where one is missed, as with full
+          full            everything that the report needs (25 minutes), and all thresholds
+          check           what the thresholds need (10 minutes); the exit code is 1 where one is missed, as with full
           duel            one caller, no network in between, prepared and not
           latency         0, 0.5, 1 and 5 ms each way: separate rows and one hot row, 8 callers
           callers         1, 8, 32 and 128 callers: separate rows and one hot row, 1 ms each way
