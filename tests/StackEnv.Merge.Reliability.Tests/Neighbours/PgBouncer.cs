@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net.Sockets;
 using Npgsql;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
@@ -131,7 +132,7 @@ internal sealed class PgBouncer : IAsyncDisposable
     private async Task WaitUntilReadyAsync(string socket)
     {
         var started = Stopwatch.GetTimestamp();
-        while (!File.Exists(socket))
+        while (!Accepts(socket))
         {
             if (_supervisor.HasExited || Stopwatch.GetElapsedTime(started) > StartLimit)
             {
@@ -139,6 +140,21 @@ internal sealed class PgBouncer : IAsyncDisposable
             }
 
             await Task.Delay(5);
+        }
+    }
+
+    // The socket is there a moment before anybody listens to it.
+    private static bool Accepts(string path)
+    {
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            socket.Connect(new UnixDomainSocketEndPoint(path));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
         }
     }
 }
