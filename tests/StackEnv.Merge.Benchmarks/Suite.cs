@@ -18,8 +18,8 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
     public static readonly Suite Smoke = new(
         [
             Sweep.Duel,
-            Sweep.Latency with { Scenarios = [.. Sweep.Latency.Scenarios.Where(static scenario => scenario.DelayMilliseconds is 0 or 1)] },
-            Sweep.Callers with { Scenarios = [.. Sweep.Callers.Scenarios.Where(static scenario => scenario.Callers is 1 or 8)] },
+            Sweep.Latency.Where(static scenario => scenario.DelayMilliseconds is 0 or 1),
+            Sweep.Callers.Where(static scenario => scenario.Callers is 1 or 8),
             Sweep.Size with { Scenarios = [Sweep.Size.Scenarios[0], Sweep.Size.Scenarios[^1]] },
             Sweep.Rows with { Scenarios = [.. Sweep.Rows.Scenarios.Take(2)] },
         ],
@@ -33,8 +33,8 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
     public static readonly Suite Check = new(
         [
             Sweep.Duel,
-            Sweep.Latency with { Scenarios = [.. Sweep.Latency.Scenarios.Where(static scenario => scenario.DelayMilliseconds is 1)] },
-            Sweep.Callers with { Scenarios = [.. Sweep.Callers.Scenarios.Where(static scenario => scenario.Callers is 1)] },
+            Sweep.Latency.Where(static scenario => scenario.DelayMilliseconds is 1),
+            Sweep.Callers.Where(static scenario => scenario.Callers is 1),
             Sweep.Size,
             Sweep.Rows,
         ],

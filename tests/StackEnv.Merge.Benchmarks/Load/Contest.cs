@@ -37,7 +37,7 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
             progress(1d / (effort.Rounds + 1));
             for (var round = 0; round < effort.Rounds; round++)
             {
-                await RunRoundAsync(round, seats);
+                await RunRoundAsync(seats);
                 foreach (var script in pgBench?.Scripts ?? [])
                     bySlices[script.Name].Add(await pgBench!.RunAsync(script, connectionString, scenario, database, effort.Window * effort.Turns));
                 progress(1d / (effort.Rounds + 1));
@@ -60,14 +60,14 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
             await pgBench.CalibrateAsync(connectionString, scenario, database);
     }
 
-    private async Task RunRoundAsync(int round, List<Seat> seats)
+    private async Task RunRoundAsync(List<Seat> seats)
     {
         var callers = await _rows.ResetAsync(database);
         var tallies = seats.ConvertAll(static _ => new Tally());
+        var order = Enumerable.Range(0, seats.Count).ToArray();
         for (var turn = 0; turn < effort.Turns; turn++)
         {
             // Each time in another order, so that nobody always comes behind the same one.
-            var order = Enumerable.Range(0, seats.Count).ToArray();
             _draw.Shuffle(order);
             foreach (var seat in order)
                 await TakeTurnAsync(seats[seat], callers, effort.WarmUp, tallies[seat]);

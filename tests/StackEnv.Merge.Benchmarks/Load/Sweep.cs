@@ -32,4 +32,7 @@ internal sealed record Sweep(string Name, string Title, IReadOnlyList<Scenario> 
         [.. from rows in new[] { 1_000, 10_000, 100_000, 1_000_000 } select new Scenario { TableRows = rows, RowsPerCaller = 1_000 }]);
 
     public static IReadOnlyList<Sweep> All { get; } = [Duel, Latency, Callers, Size, Rows];
+
+    /// <summary>The same with some of the scenarios.</summary>
+    public Sweep Where(Func<Scenario, bool> isWanted) => this with { Scenarios = [.. Scenarios.Where(isWanted)] };
 }

@@ -7,7 +7,8 @@ internal static class Thresholds
 {
     private const string Library = "library";
 
-    private static readonly Scenario AtEightCallers = new() { DelayMilliseconds = 1, Callers = 8 };
+    private static readonly Scenario AtOneCaller = new() { DelayMilliseconds = 1 };
+    private static readonly Scenario AtEightCallers = AtOneCaller with { Callers = 8 };
 
     /// <summary>What every machine shows, however busy it is.</summary>
     public static IEnumerable<Threshold> OfAnatomy(Results results)
@@ -29,18 +30,14 @@ internal static class Thresholds
 
     private static IEnumerable<Threshold> AgainstBareUpdate(Results results)
     {
-        foreach (var callers in new[] { 1, 8 })
+        (Scenario Scenario, double Limit)[] limits =
+        [
+            (AtOneCaller, 0.95), (AtOneCaller with { Hot = true }, 0.95), (AtEightCallers, 0.95), (AtEightCallers with { Hot = true }, 0.95),
+            (new() { Prepared = true }, 0.80), (new() { Prepared = false }, 0.70),
+        ];
+        foreach (var (scenario, limit) in limits)
         {
-            foreach (var hot in new[] { false, true })
-            {
-                if (results.Find(AtEightCallers with { Callers = callers, Hot = hot }) is { } contest)
-                    yield return Faster(contest, "bare", "a bare UPDATE", 0.95);
-            }
-        }
-
-        foreach (var (prepared, limit) in new[] { (true, 0.80), (false, 0.70) })
-        {
-            if (results.Find(new Scenario { Prepared = prepared }) is { } contest)
+            if (results.Find(scenario) is { } contest)
                 yield return Faster(contest, "bare", "a bare UPDATE", limit);
         }
     }
@@ -98,6 +95,6 @@ internal static class Thresholds
     private static Threshold AtMost(string claim, double measured, double limit) => new(claim, measured, limit, IsMinimum: false);
 
     private static string Place(Scenario scenario) => scenario.DelayMilliseconds > 0
-        ? $"1 ms each way, {(scenario.Callers is 1 ? "one caller" : "8 callers")}, {(scenario.Hot ? "one hot row" : "separate rows")}"
+        ? $"1 ms each way, {(scenario.Callers is 1 ? "one caller" : $"{scenario.Callers} callers")}, {(scenario.Hot ? "one hot row" : "separate rows")}"
         : $"no network in between, one caller, {(scenario.Prepared ? "prepared" : "unprepared")}";
 }
