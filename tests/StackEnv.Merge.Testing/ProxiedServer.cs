@@ -4,8 +4,8 @@ using Npgsql;
 
 namespace StackEnv.Merge.Testing;
 
-/// <summary>Where a proxy's server is, and how a data source goes through the proxy.</summary>
-internal static class ProxiedServer
+/// <summary>Where a server is, how to reach it, and how a data source goes through a proxy in front of it.</summary>
+public static class ProxiedServer
 {
     public static EndPoint EndPointOf(string connectionString)
     {
@@ -14,6 +14,10 @@ internal static class ProxiedServer
             ? new UnixDomainSocketEndPoint($"{settings.Host}/.s.PGSQL.{settings.Port}")
             : new DnsEndPoint(settings.Host, settings.Port);
     }
+
+    public static Socket NewSocketTo(EndPoint server) => server is UnixDomainSocketEndPoint
+        ? new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+        : new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
 
     public static NpgsqlDataSource DataSourceThrough(TcpListener proxy, string connectionString, Action<NpgsqlConnectionStringBuilder>? configure)
     {

@@ -90,10 +90,6 @@ public sealed class WireProxy : IAsyncDisposable
         _listener.Dispose();
     }
 
-    private static Socket NewSocketTo(EndPoint server) => server is UnixDomainSocketEndPoint
-        ? new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
-        : new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-
     private void Plan(Cut cut)
     {
         lock (_gate)
@@ -120,7 +116,7 @@ public sealed class WireProxy : IAsyncDisposable
 
     private async Task ServeAsync(Socket client)
     {
-        using var server = NewSocketTo(_server);
+        using var server = ProxiedServer.NewSocketTo(_server);
         using (client)
         {
             client.NoDelay = true;

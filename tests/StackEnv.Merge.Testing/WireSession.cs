@@ -13,9 +13,7 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
     private const int SslRequest = 80877103;
     private const int GssEncryptionRequest = 80877104;
 
-    private readonly Socket _server = serverEndPoint is UnixDomainSocketEndPoint
-        ? new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
-        : new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+    private readonly Socket _server = ProxiedServer.NewSocketTo(serverEndPoint);
 
     private readonly WireDirection _fromClient = new();
     private readonly WireDirection _fromServer = new();

@@ -65,20 +65,13 @@ public sealed class LockTimeoutTests : DatabaseTest
         Assert.Equal("{}", await Database.EnvAsync(id));
     }
 
-    [Fact]
-    public async Task A_locked_table_ends_the_merge_in_time()
+    [Theory]
+    [InlineData("LOCK TABLE stacks")]
+    [InlineData("LOCK TABLE stacks IN SHARE MODE")]
+    public async Task A_locked_table_ends_the_merge_in_time_also_where_it_is_locked_against_writes_only(string lockTable)
     {
         var id = await Database.InsertAsync();
-        await using var holder = await Database.HoldAsync("LOCK TABLE stacks");
-
-        Assert.InRange((await TimeOutAsync(id)).Waited, Limit, Bound);
-    }
-
-    [Fact]
-    public async Task A_table_that_is_locked_against_writes_only_ends_the_merge_in_time_too()
-    {
-        var id = await Database.InsertAsync();
-        await using var holder = await Database.HoldAsync("LOCK TABLE stacks IN SHARE MODE");
+        await using var holder = await Database.HoldAsync(lockTable);
 
         Assert.InRange((await TimeOutAsync(id)).Waited, Limit, Bound);
     }

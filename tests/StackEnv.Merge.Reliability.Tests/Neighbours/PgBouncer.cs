@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Net.Sockets;
 using Npgsql;
 
@@ -82,7 +83,7 @@ internal sealed class PgBouncer : IAsyncDisposable
             MaxPoolSize = 40,
             NoResetOnClose = true,
         });
-        await pooler.WaitUntilReadyAsync(Path.Combine(folder, $".s.PGSQL.{Port}"));
+        await pooler.WaitUntilReadyAsync();
         return pooler;
     }
 
@@ -129,10 +130,11 @@ internal sealed class PgBouncer : IAsyncDisposable
         }
     }
 
-    private async Task WaitUntilReadyAsync(string socket)
+    private async Task WaitUntilReadyAsync()
     {
+        var server = ProxiedServer.EndPointOf(_settings.ConnectionString);
         var started = Stopwatch.GetTimestamp();
-        while (!Accepts(socket))
+        while (!Accepts(server))
         {
             if (_supervisor.HasExited || Stopwatch.GetElapsedTime(started) > StartLimit)
             {
@@ -144,12 +146,12 @@ internal sealed class PgBouncer : IAsyncDisposable
     }
 
     // The socket is there a moment before anybody listens to it.
-    private static bool Accepts(string path)
+    private static bool Accepts(EndPoint server)
     {
-        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        using var socket = ProxiedServer.NewSocketTo(server);
         try
         {
-            socket.Connect(new UnixDomainSocketEndPoint(path));
+            socket.Connect(server);
             return true;
         }
         catch (SocketException)
