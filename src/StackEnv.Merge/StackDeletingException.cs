@@ -1,4 +1,4 @@
-using StackEnv.Merge.Protocol;
+using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge;
 

@@ -1,10 +1,12 @@
-using StackEnv.Merge.Protocol;
+using System.Buffers;
 
 namespace StackEnv.Merge;
 
 /// <summary>Where the stacks are and what a merge may do. Read once, when the merger is made; checked then too.</summary>
 public sealed class StackEnvMergeOptions
 {
+    private static readonly SearchValues<char> KeyCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
     /// <summary>The schema of <see cref="Table"/>; <see langword="null"/> (the default) leaves it to the connection's <c>search_path</c>.</summary>
     public string? Schema { get; set; }
 
@@ -53,68 +55,8 @@ public sealed class StackEnvMergeOptions
     public bool RequireOwner { get; set; }
 
     /// <summary>Which keys may be set and deleted. The default is the grammar <c>[A-Z_][A-Z0-9_]*</c>. Called on the caller's thread; must be thread-safe. What it throws reaches the caller, and nothing was sent.</summary>
-    public Func<string, bool> IsValidKey { get; set; } = EnvKeyGrammar.Matches;
+    public Func<string, bool> IsValidKey { get; set; } = MatchesGrammar;
 
-    /// <summary>A checked copy that later changes to this one do not reach.</summary>
-    /// <exception cref="ArgumentException">An option is not valid; the message names it.</exception>
-    internal StackEnvMergeOptions CopyChecked()
-    {
-        CheckName(Table, nameof(Table));
-        CheckName(KeyColumn, nameof(KeyColumn));
-        CheckName(OwnerColumn, nameof(OwnerColumn));
-        CheckName(StatusColumn, nameof(StatusColumn));
-        CheckName(EnvVarsColumn, nameof(EnvVarsColumn));
-        if (Schema is not null)
-        {
-            CheckName(Schema, nameof(Schema));
-        }
-
-        if (UpdatedAtColumn is not null)
-        {
-            CheckName(UpdatedAtColumn, nameof(UpdatedAtColumn));
-        }
-
-        Check(DeletingStatuses.Count > 0, nameof(DeletingStatuses), "names no status, so that a stack in teardown would be written to");
-        Check(DeletingStatuses.All(static status => status is not null && PostgresText.CanStore(status)), nameof(DeletingStatuses), "has a status that PostgreSQL cannot store");
-        Check(
-            LockTimeout >= TimeSpan.FromMilliseconds(1) && LockTimeout <= TimeSpan.FromMilliseconds(int.MaxValue),
-            nameof(LockTimeout),
-            $"must be from 1 ms to {int.MaxValue} ms (0 would let PostgreSQL wait for ever)");
-        Check(MaxEnvBytes >= CompactJson.EmptyObjectBytes, nameof(MaxEnvBytes), $"must be at least {CompactJson.EmptyObjectBytes}, the size of an empty set");
-        Check(IsValidKey is not null, nameof(IsValidKey), "is null");
-
-        var copy = new StackEnvMergeOptions
-        {
-            Schema = Schema,
-            Table = Table,
-            KeyColumn = KeyColumn,
-            OwnerColumn = OwnerColumn,
-            StatusColumn = StatusColumn,
-            EnvVarsColumn = EnvVarsColumn,
-            UpdatedAtColumn = UpdatedAtColumn,
-            LockTimeout = LockTimeout,
-            MaxEnvBytes = MaxEnvBytes,
-            RequireOwner = RequireOwner,
-            IsValidKey = IsValidKey!,
-        };
-        copy.DeletingStatuses.Clear();
-        copy.DeletingStatuses.UnionWith(DeletingStatuses);
-        return copy;
-    }
-
-    private static void CheckName(string? name, string option)
-    {
-        Check(!string.IsNullOrEmpty(name), option, "is empty");
-        Check(PostgresText.CanStore(name!), option, "has a character that PostgreSQL cannot store");
-    }
-
-    private static void Check(bool valid, string option, string complaint)
-    {
-        if (!valid)
-        {
-#pragma warning disable CA2208, MA0015 // The argument at fault is the one that the merger's constructor was given.
-            throw new ArgumentException($"{nameof(StackEnvMergeOptions)}.{option} {complaint}.", "options");
-#pragma warning restore CA2208, MA0015
-        }
-    }
+    private static bool MatchesGrammar(string key) =>
+        key.Length > 0 && !char.IsAsciiDigit(key[0]) && !key.AsSpan().ContainsAnyExcept(KeyCharacters);
 }

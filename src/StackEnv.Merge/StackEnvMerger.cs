@@ -13,8 +13,8 @@ namespace StackEnv.Merge;
 public sealed class StackEnvMerger : IStackEnvMerger
 {
     private readonly NpgsqlDataSource _dataSource;
-    private readonly StackEnvMergeOptions _options;
-    private readonly MergeStatements _statements;
+    private readonly MergeSettings _settings;
+    private readonly MergeSql _sql;
     private readonly IStackEnvMergeJournal[] _journals;
     private readonly ILogger _logger;
 
@@ -40,8 +40,8 @@ public sealed class StackEnvMerger : IStackEnvMerger
         }
 
         _dataSource = dataSource is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
-        _options = (options ?? new()).CopyChecked();
-        _statements = new(_options);
+        _settings = new(options ?? new());
+        _sql = new(_settings);
         _journals = [.. journals ?? []];
         _logger = logger ?? NullLogger<StackEnvMerger>.Instance;
     }
@@ -55,7 +55,7 @@ public sealed class StackEnvMerger : IStackEnvMerger
             throw new ArgumentException(StackRef.DefaultNamesNoStack, nameof(stack));
         }
 
-        if (_options.RequireOwner && stack.Owner is null)
+        if (_settings.RequireOwner && stack.Owner is null)
         {
             throw new ArgumentException($"{nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.RequireOwner)} is on: name the owner with {nameof(StackRef.OwnedBy)}.", nameof(stack));
         }
@@ -74,9 +74,8 @@ public sealed class StackEnvMerger : IStackEnvMerger
         using var observation = MergeObservation.Start(stack, _logger);
         try
         {
-            var valid = EnvChanges.Check(stack, changes, _options);
-            ThrowIfNoRowCanMatch(stack);
-            var result = await RunAsync(stack, valid, cancellationToken).ConfigureAwait(false);
+            var request = MergeRequest.Check(stack, changes, _settings);
+            var result = await RunAsync(request, cancellationToken).ConfigureAwait(false);
             observation.Succeeded(result);
             return result;
         }
@@ -88,65 +87,86 @@ public sealed class StackEnvMerger : IStackEnvMerger
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<MergeResult> RunAsync(StackRef stack, EnvChanges changes, CancellationToken cancellationToken)
+    private async ValueTask<MergeResult> RunAsync(MergeRequest request, CancellationToken cancellationToken)
     {
-        var wait = new RowWait(_options.LockTimeout);
-        var answer = await AttemptAsync(stack, changes, Guards.Quick, wait, cancellationToken).ConfigureAwait(false);
-        if (answer.IsOpen)
+        var budget = new LockBudget(_settings.Limits.LockTimeout);
+        var answer = await AttemptAsync(request, Guards.Conservative, budget, cancellationToken).ConfigureAwait(false);
+        if (answer.IsInconclusive)
         {
-            answer = await AttemptAsync(stack, changes, Guards.Exact, wait, cancellationToken).ConfigureAwait(false);
+            answer = await AttemptAsync(request, Guards.Exact, budget, cancellationToken).ConfigureAwait(false);
         }
 
         return answer.ResultOrThrow();
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<MergeAnswer> AttemptAsync(StackRef stack, EnvChanges changes, Guards guards, RowWait wait, CancellationToken cancellationToken)
+    private async ValueTask<MergeAnswer> AttemptAsync(
+        MergeRequest request, Guards guards, LockBudget budget, CancellationToken cancellationToken)
     {
-        MergeTransaction? transaction = null;
-        MergeAnswer? answer = null;
-        Exception? failure = null;
         var connection = _dataSource.CreateConnection();
         try
         {
-            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
-            transaction = _statements.CreateTransaction(connection, stack, changes, guards, wait.Left, andCommit: _journals.Length == 0);
-            wait.Start();
-            await transaction.RunAsync(cancellationToken).ConfigureAwait(false);
-            if (_journals.Length > 0)
+            await OpenAsync(connection, request, cancellationToken).ConfigureAwait(false);
+            using var transaction = MergeTransaction.Create(
+                connection, _sql, _settings.Limits, request, guards, budget.Left, andCommit: _journals.Length == 0);
+            MergeAnswer? answer = null;
+            Exception? failure = null;
+            try
             {
-                answer = MergeAnswer.Read(transaction, stack, changes, _options);
-                if (answer.Result is { } result)
+                budget.Start();
+                await transaction.RunAsync(cancellationToken).ConfigureAwait(false);
+                if (_journals.Length > 0)
                 {
-                    var journal = JournalEntries.Collect(_journals, stack, result, _statements.BatchTimeout);
-                    await transaction.CommitAsync(journal, _statements.BatchTimeout, cancellationToken).ConfigureAwait(false);
+                    answer = await JournalAsync(transaction, request, cancellationToken).ConfigureAwait(false);
                 }
             }
-        }
 #pragma warning disable CA1031 // Whatever is thrown, the transaction may have been committed: that is decided first.
-        catch (Exception thrown)
+            catch (Exception thrown)
 #pragma warning restore CA1031
-        {
-            failure = thrown;
-        }
+            {
+                failure = thrown;
+            }
 
-        using (transaction)
+            var outcome = CommitOutcomeRules.Decide(transaction, connection.FullState, failure);
+            return (outcome, failure) switch
+            {
+                (_, null) => answer ?? MergeAnswer.Read(transaction, request, _settings),
+
+                // The commit won the race against what was thrown.
+                (CommitOutcome.Committed, _) => answer ?? MergeAnswer.Read(transaction, request, _settings),
+                _ => throw MergeFailure.Translate(failure, outcome, transaction, budget, request, _settings.Table, cancellationToken),
+            };
+        }
+        finally
         {
-            var outcome = MergeOutcomeRules.Decide(transaction, connection.FullState, failure);
             await GiveBackAsync(connection).ConfigureAwait(false);
-            return outcome != MergeOutcome.Committed && failure is not null
-                ? throw MergeFailure.Translate(failure, outcome, transaction, wait, stack, _options, cancellationToken)
-                : answer ?? MergeAnswer.Read(transaction!, stack, changes, _options);
         }
     }
 
-    // A slug often comes straight from a URL. What PostgreSQL cannot store, it cannot have stored.
-    private static void ThrowIfNoRowCanMatch(StackRef stack)
+    private static async Task OpenAsync(NpgsqlConnection connection, MergeRequest request, CancellationToken cancellationToken)
     {
-        if ((stack.Key is string key && !PostgresText.CanStore(key)) || (stack.Owner is string owner && !PostgresText.CanStore(owner)))
+        try
         {
-            throw new StackNotFoundException(stack);
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
         }
+#pragma warning disable CA1031 // Every failure is translated, whatever its type.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            throw MergeFailure.BeforeSending(failure, request, cancellationToken);
+        }
+    }
+
+    private async Task<MergeAnswer> JournalAsync(MergeTransaction transaction, MergeRequest request, CancellationToken cancellationToken)
+    {
+        var answer = MergeAnswer.Read(transaction, request, _settings);
+        if (answer.Result is { } result)
+        {
+            var journal = JournalEntries.Collect(_journals, request.Stack, result, _settings.Limits.Batch);
+            await transaction.CommitAsync(journal, cancellationToken).ConfigureAwait(false);
+        }
+
+        return answer;
     }
 
     private static async Task GiveBackAsync(NpgsqlConnection connection)

@@ -1,5 +1,5 @@
 using System.Globalization;
-using StackEnv.Merge.Protocol;
+using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge;
 

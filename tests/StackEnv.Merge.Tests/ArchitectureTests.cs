@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace StackEnv.Merge.Tests;
@@ -10,6 +11,7 @@ public sealed class ArchitectureTests
     private const string Root = "StackEnv.Merge";
     private const string Protocol = $"{Root}.Protocol";
     private const string Diagnostics = $"{Root}.Diagnostics";
+    private const string Text = $"{Root}.Text";
 
     private const BindingFlags Static = BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
 
@@ -23,7 +25,7 @@ public sealed class ArchitectureTests
         var elsewhere = typeof(StackEnvMerger).Assembly.GetExportedTypes().Where(static type => type.Namespace is not Root);
 
         Assert.Equal([typeof(StackEnvMergeServiceCollectionExtensions)], elsewhere);
-        Assert.DoesNotContain(Types, static type => type is { IsNested: false, IsPublic: false, Namespace: not (Protocol or Diagnostics) });
+        Assert.DoesNotContain(Types, static type => type is { IsNested: false, IsPublic: false, Namespace: not (Protocol or Diagnostics or Text) });
     }
 
     [Fact]
@@ -58,6 +60,28 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
+    public void Only_the_merger_uses_the_protocol_and_text_uses_nothing_of_the_library()
+    {
+        var uses = Uses();
+
+        Assert.All(uses.Where(static type => type.Key.Namespace is Root && type.Key != typeof(StackEnvMerger)), static type =>
+            Assert.DoesNotContain(type.Value, static used => used.Namespace is Protocol or Diagnostics));
+        Assert.All(uses.Where(static type => type.Key.Namespace is Text), static type => Assert.All(type.Value, static used => Assert.Equal(Text, used.Namespace)));
+    }
+
+    [Fact]
+    public void No_types_use_each_other_in_a_circle()
+    {
+        var uses = Uses();
+        while (uses.FirstOrDefault(type => !type.Value.Exists(uses.ContainsKey)).Key is { } free)
+        {
+            uses.Remove(free);
+        }
+
+        Assert.Empty(uses.Keys);
+    }
+
+    [Fact]
     public void No_log_event_and_no_tag_has_room_for_a_key_or_a_value()
     {
         var logged = Types.Single(static type => type is { Namespace: Diagnostics, Name: "Log" }).GetMethods(Static)
@@ -79,7 +103,19 @@ public sealed class ArchitectureTests
         Assert.All(Sources(), static source => Assert.DoesNotMatch(@"\b(SetTag|AddTag|SetBaggage|AddEvent|AddException)\((?!Telemetry\.\w+Tag, )", source.Value));
     }
 
-    private static string FileOf(Type type) => type.Namespace is Protocol or Diagnostics
+    // Which types each type's source names outside comments.
+    private static Dictionary<Type, List<Type>> Uses()
+    {
+        var sources = Sources();
+        var types = Types.Where(static type => !type.IsNested).ToList();
+        return types.ToDictionary(static type => type, type =>
+        {
+            var code = Regex.Replace(sources[FileOf(type)], "//.*", "", RegexOptions.None, TimeSpan.FromSeconds(10));
+            return types.FindAll(used => used != type && Regex.IsMatch(code, $@"\b{used.Name}\b", RegexOptions.None, TimeSpan.FromSeconds(10)));
+        });
+    }
+
+    private static string FileOf(Type type) => type.Namespace is Protocol or Diagnostics or Text
         ? Path.Combine(type.Namespace[(Root.Length + 1)..], $"{type.Name}.cs")
         : $"{type.Name}.cs";
 

@@ -4,10 +4,10 @@ namespace StackEnv.Merge.Protocol;
 internal enum Guards
 {
     /// <summary>
-    /// What nearly every row passes and costs the server little: a document that is an object, and so far below the limit that the sets fit
-    /// on top of it.
+    /// Cheap for the server, and passed by nearly every row: the document is an object, and so far below the limit that the sets fit on
+    /// top of it. They reject some writes that the exact guards accept.
     /// </summary>
-    Quick,
+    Conservative,
 
     /// <summary>Every rule to the letter: SQL NULL is an empty set, and the size is that of the merged document, to the byte.</summary>
     Exact,

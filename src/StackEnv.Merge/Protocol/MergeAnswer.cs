@@ -11,21 +11,21 @@ internal sealed class MergeAnswer
         _refusal = refusal;
     }
 
-    /// <summary>Neither a result nor a refusal: the guards were too quick to say no.</summary>
-    public bool IsOpen => Result is null && _refusal is null;
+    /// <summary>Neither a result nor a refusal: the conservative guards rejected a write that may be allowed.</summary>
+    public bool IsInconclusive => Result is null && _refusal is null;
 
     /// <summary>The result; <see langword="null"/> for a refusal.</summary>
     public MergeResult? Result { get; }
 
-    /// <summary>Whether anything was written is the server's word alone; the locked read tells what was there before, or why not.</summary>
-    public static MergeAnswer Read(MergeTransaction transaction, StackRef stack, EnvChanges changes, StackEnvMergeOptions options) =>
+    /// <summary>Only the server knows whether anything was written; the locked read shows what was there before, or why not.</summary>
+    public static MergeAnswer Read(MergeTransaction transaction, MergeRequest request, MergeSettings settings) =>
         (transaction.RowsWritten, transaction.Locked) switch
         {
-            (0, null) => Refuse(new StackNotFoundException(stack)),
-            (0, { } row) => Explain(transaction, row, stack, changes, options),
-            (1, _) => Written(transaction, stack, changes, options),
+            (0, null) => Refuse(new StackNotFoundException(request.Stack)),
+            (0, { } row) => Explain(transaction, row, request, settings),
+            (1, _) => Written(transaction, request, settings),
             (var rows, _) => Refuse(new InvalidOperationException(
-                $"{rows} rows have the key {stack}. {Fate(transaction)} Column {SqlIdentifier.Quote(options.KeyColumn)} must be unique, alone or together with the owner that the merge names: add a unique index.")),
+                $"{rows} rows have the key {request.Stack}. {Fate(transaction)} Column {settings.Table.Key} must be unique, alone or together with the owner that the merge names: add a unique index.")),
         };
 
     /// <summary>The result, or the exception that says why there is none.</summary>
@@ -33,69 +33,68 @@ internal sealed class MergeAnswer
 
     private static MergeAnswer Refuse(Exception refusal) => new(result: null, refusal);
 
-    private static MergeAnswer Written(MergeTransaction transaction, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
+    private static MergeAnswer Written(MergeTransaction transaction, MergeRequest request, MergeSettings settings)
     {
         var keysDeleted = 0;
-        if (changes.DeletesArray is not null)
+        if (request.DeletesArray is not null)
         {
-            // The row came into being between the locked read and the UPDATE, which then was the first to see it: what it held before,
-            // nobody knows.
+            // The row was inserted between the locked read and the UPDATE, so what it held before is unknown.
             if (transaction.Locked is not { } row)
             {
-                return Refuse(transaction.CommitCompleted ? new MergeOutcomeUnknownException(stack) : new StackNotFoundException(stack));
+                return Refuse(transaction.CommitCompleted ? new MergeOutcomeUnknownException(request.Stack) : new StackNotFoundException(request.Stack));
             }
 
             using var before = StoredEnv.Parse(row.Document);
-            keysDeleted = before.EffectOf(changes).KeysDeleted;
+            keysDeleted = before.EffectOf(request).KeysDeleted;
         }
 
         using var after = StoredEnv.Parse(transaction.Written);
         return after.IsObject
-            ? AnswerWith(after, changes, keysDeleted, changed: true)
+            ? AnswerWith(after, request, keysDeleted, changed: true)
             : Refuse(new InvalidOperationException(
-                $"A trigger makes something else than a JSON object of {SqlIdentifier.Quote(options.EnvVarsColumn)} in {SqlIdentifier.Table(options)}. {Fate(transaction)}"));
+                $"A trigger makes something else than a JSON object of {settings.Table.EnvVars} in {settings.Table.Name}. {Fate(transaction)}"));
     }
 
-    private static MergeAnswer Explain(MergeTransaction transaction, LockedRow row, StackRef stack, EnvChanges changes, StackEnvMergeOptions options)
+    private static MergeAnswer Explain(MergeTransaction transaction, LockedRow row, MergeRequest request, MergeSettings settings)
     {
-        if (row.Status is { } status && options.DeletingStatuses.Contains(status))
+        if (row.Status is { } status && settings.DeletingStatuses.Contains(status))
         {
-            return Refuse(new StackDeletingException(stack, status));
+            return Refuse(new StackDeletingException(request.Stack, status));
         }
 
         using var stored = StoredEnv.Parse(row.Document);
         if (!stored.IsObject)
         {
-            return Refuse(new StoredEnvInvalidException(stack));
+            return Refuse(new StoredEnvInvalidException(request.Stack));
         }
 
-        var effect = stored.EffectOf(changes);
+        var effect = stored.EffectOf(request);
         if (!effect.Changes)
         {
-            return AnswerWith(stored, changes, keysDeleted: 0, changed: false);
+            return AnswerWith(stored, request, keysDeleted: 0, changed: false);
         }
 
-        if (effect.Exceeds(options.MaxEnvBytes))
+        if (effect.Exceeds(settings.MaxEnvBytes))
         {
-            return Refuse(new EnvTooLargeException(stack, effect.BytesAfter, options.MaxEnvBytes));
+            return Refuse(new EnvTooLargeException(request.Stack, effect.BytesAfter, settings.MaxEnvBytes));
         }
 
-        return transaction.Guards == Guards.Quick
+        return transaction.Guards == Guards.Conservative
             ? new(result: null, refusal: null)
             : Refuse(new StackEnvStoreException(
-                stack,
-                $"The database accepted the UPDATE of {SqlIdentifier.Table(options)} but wrote no row: look for a trigger, a rule or a row-level security policy that drops it.",
+                request.Stack,
+                $"The database accepted the UPDATE of {settings.Table.Name} but wrote no row: look for a trigger, a rule or a row-level security policy that drops it.",
                 sqlState: null,
                 isTransient: false));
     }
 
-    private static MergeAnswer AnswerWith(StoredEnv env, EnvChanges changes, int keysDeleted, bool changed)
+    private static MergeAnswer AnswerWith(StoredEnv env, MergeRequest request, int keysDeleted, bool changed)
     {
         var values = env.ToDictionary();
         var result = new MergeResult
         {
             Env = values,
-            KeysSet = changes.Sets.Count,
+            KeysSet = request.Sets.Count,
             KeysDeleted = keysDeleted,
             TotalAfter = values.Count,
             Changed = changed,

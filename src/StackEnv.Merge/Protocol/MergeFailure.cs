@@ -6,55 +6,67 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>What each failure of the database or the connection becomes for the caller.</summary>
 internal static class MergeFailure
 {
+    /// <summary>What a failure before the merge was sent becomes: nothing can have been written.</summary>
+    public static Exception BeforeSending(Exception failure, MergeRequest request, CancellationToken cancellationToken) => failure switch
+    {
+        OperationCanceledException when cancellationToken.IsCancellationRequested => Cancelled(request.Stack, cancellationToken),
+        PostgresException refused => new StackEnvStoreException(
+            request.Stack, Describe(refused, advice: null), refused.SqlState, refused.IsTransient),
+        _ => StoreFailure(failure, request.Stack, culprit: ""),
+    };
+
     /// <param name="failure">What was thrown.</param>
-    /// <param name="outcome">What became of the transaction; not committed or unknown.</param>
-    /// <param name="transaction">What was handed to the driver to send; <see langword="null"/> where it did not come to that.</param>
-    /// <param name="wait">How long the caller has waited for the row.</param>
-    /// <param name="stack">The stack that the merge was asked for.</param>
-    /// <param name="options">The merger's options.</param>
+    /// <param name="outcome">Not committed, or unknown.</param>
+    /// <param name="transaction">What was sent.</param>
+    /// <param name="budget">How long the caller has waited for the row.</param>
+    /// <param name="request">What was asked for.</param>
+    /// <param name="table">The table of the stacks.</param>
     /// <param name="cancellationToken">The caller's.</param>
     public static Exception Translate(
         Exception failure,
-        MergeOutcome outcome,
-        MergeTransaction? transaction,
-        RowWait wait,
-        StackRef stack,
-        StackEnvMergeOptions options,
+        CommitOutcome outcome,
+        MergeTransaction transaction,
+        LockBudget budget,
+        MergeRequest request,
+        TargetTable table,
         CancellationToken cancellationToken)
     {
-        if (outcome == MergeOutcome.Unknown)
+        if (outcome == CommitOutcome.Unknown)
         {
-            return new MergeOutcomeUnknownException(stack, Attachable(failure));
+            return new MergeOutcomeUnknownException(request.Stack, Attachable(failure));
         }
 
         return failure switch
         {
-            OperationCanceledException when cancellationToken.IsCancellationRequested =>
-                new OperationCanceledException($"The merge into stack {stack} was cancelled. Nothing was written.", cancellationToken),
+            OperationCanceledException when cancellationToken.IsCancellationRequested => Cancelled(request.Stack, cancellationToken),
             StackEnvMergeException ours => ours,
-            _ when transaction is { LockedReadCompleted: false } && IsEndOf(wait, failure) =>
-                new LockTimeoutException(stack, wait.Limit),
+            _ when !transaction.LockedReadCompleted && IsEndOf(budget, failure) =>
+                new LockTimeoutException(request.Stack, budget.Limit),
 
-            // The row was free, and the table was not. Where a trigger waited for something, the server tells in which context.
+            // The row was free, and the table was not. If a trigger waited for something, the server says so in its context.
             PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable, Where: null or "" } when transaction is { RefusedJournal: null, LockedReadCompleted: true } =>
-                new LockTimeoutException(stack, wait.Limit),
+                new LockTimeoutException(request.Stack, budget.Limit),
             PostgresException refused => new StackEnvStoreException(
-                stack, Culprit(transaction) + Describe(refused, transaction, stack, options), refused.SqlState, refused.IsTransient),
-            _ => new StackEnvStoreException(
-                stack,
-                Culprit(transaction) + Describe(failure),
-                sqlState: null,
-                IsTransient(failure),
-                Attachable(failure)),
+                request.Stack,
+                Culprit(transaction) + Describe(refused, Advice(refused, transaction, request, table)),
+                refused.SqlState,
+                refused.IsTransient),
+            _ => StoreFailure(failure, request.Stack, Culprit(transaction)),
         };
     }
 
+    private static OperationCanceledException Cancelled(StackRef stack, CancellationToken cancellationToken) =>
+        new($"The merge into stack {stack} was cancelled. Nothing was written.", cancellationToken);
+
+    private static StackEnvStoreException StoreFailure(Exception failure, StackRef stack, string culprit) =>
+        new(stack, culprit + Describe(failure), sqlState: null, IsTransient(failure), Attachable(failure));
+
     // Either lock_timeout; or statement_timeout, which bounds the whole wait; or the driver's own read time-out, which is longer. The SQLSTATE
     // of the second is also that of pg_cancel_backend, so that only the time tells them apart.
-    private static bool IsEndOf(RowWait wait, Exception failure) => failure switch
+    private static bool IsEndOf(LockBudget budget, Exception failure) => failure switch
     {
         PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } => true,
-        PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException } => wait.IsOver,
+        PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException } => budget.IsSpent,
         _ => false,
     };
 
@@ -68,9 +80,15 @@ internal static class MergeFailure
         _ => failure.GetType() == typeof(Exception),
     };
 
-    private static string Culprit(MergeTransaction? transaction) => transaction?.RefusedJournal is { } journal ? $"The journal {journal} failed. " : "";
+    private static string Culprit(MergeTransaction transaction) =>
+        transaction.RefusedJournal is { } journal ? $"The journal {journal} failed. " : "";
 
-    private static string Describe(PostgresException refused, MergeTransaction? transaction, StackRef stack, StackEnvMergeOptions options)
+    private static string? Advice(PostgresException refused, MergeTransaction transaction, MergeRequest request, TargetTable table) =>
+        transaction is { RefusedJournal: null, Refused: { } statement }
+            ? SchemaAdvice.For(refused, statement, transaction.LockedReadCompleted, request.Stack, table)
+            : null;
+
+    private static string Describe(PostgresException refused, string? advice)
     {
         var problem = new StringBuilder($"PostgreSQL reported SQLSTATE {refused.SqlState}");
         if (SafeText(refused) is { } text)
@@ -79,7 +97,7 @@ internal static class MergeFailure
         }
 
         problem.Append('.');
-        if (transaction is { RefusedJournal: null, Refused: { } statement } && SchemaAdvice.For(refused, statement, transaction, stack, options) is { } advice)
+        if (advice is not null)
         {
             problem.Append(' ').Append(advice);
         }

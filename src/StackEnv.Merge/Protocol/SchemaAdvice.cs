@@ -5,38 +5,39 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>What to do where the table is not as the options say.</summary>
 internal static class SchemaAdvice
 {
-    public static string? For(PostgresException refused, NpgsqlBatchCommand statement, MergeTransaction transaction, StackRef stack, StackEnvMergeOptions options)
+    private const string Options = nameof(StackEnvMergeOptions);
+
+    public static string? For(PostgresException refused, NpgsqlBatchCommand statement, bool lockedReadCompleted, StackRef stack, TargetTable table)
     {
-        var table = SqlIdentifier.Table(options);
-        var columns = Columns(stack, options);
+        var columns = Columns(stack, table);
         var culprit = TextAt(refused.Position, statement);
         switch (refused.SqlState)
         {
             case PostgresErrorCodes.UndefinedTable:
-                return $"Set {nameof(StackEnvMergeOptions)}.{nameof(options.Schema)} and .{nameof(options.Table)} to the table of your stacks, or create it: " +
-                    $"CREATE TABLE {table} ({string.Join(", ", columns.Select(static column => column.Definition))});";
+                return $"Set {Options}.{nameof(StackEnvMergeOptions.Schema)} and .{nameof(StackEnvMergeOptions.Table)} to the table of your stacks, or create it: " +
+                    $"CREATE TABLE {table.Name} ({string.Join(", ", columns.Select(static column => column.Definition))});";
 
             case PostgresErrorCodes.UndefinedColumn:
                 foreach (var column in columns)
                 {
                     if (culprit.StartsWith(column.QuotedName, StringComparison.Ordinal))
                     {
-                        return $"Set {nameof(StackEnvMergeOptions)}.{column.Option} to the right column of {table}, or add it: ALTER TABLE {table} ADD COLUMN {column.Definition};";
+                        return $"Set {Options}.{column.Option} to the right column of {table.Name}, or add it: ALTER TABLE {table.Name} ADD COLUMN {column.Definition};";
                     }
                 }
 
                 return null;
 
-            case PostgresErrorCodes.UndefinedFunction when !transaction.LockedReadCompleted:
-                return $"The type of {SqlIdentifier.Quote(options.KeyColumn)} or of the owner column {SqlIdentifier.Quote(options.OwnerColumn)} does not fit this StackRef: " +
+            case PostgresErrorCodes.UndefinedFunction when !lockedReadCompleted:
+                return $"The type of {table.Key} or of the owner column {table.Owner} does not fit this StackRef: " +
                     "make it from a Guid for uuid, a string for text, a long for bigint.";
 
-            case PostgresErrorCodes.DatatypeMismatch when options.UpdatedAtColumn is { } updatedAt && culprit.StartsWith(MergeStatements.Clock, StringComparison.Ordinal):
-                return $"{SqlIdentifier.Quote(updatedAt)} must be of type timestamptz; or set {nameof(StackEnvMergeOptions)}.{nameof(options.UpdatedAtColumn)} to null.";
+            case PostgresErrorCodes.DatatypeMismatch when table.UpdatedAt is { } updatedAt && culprit.StartsWith(GuardedUpdateSql.Clock, StringComparison.Ordinal):
+                return $"{updatedAt} must be of type timestamptz; or set {Options}.{nameof(StackEnvMergeOptions.UpdatedAtColumn)} to null.";
 
             case PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.DatatypeMismatch:
-                var env = SqlIdentifier.Quote(options.EnvVarsColumn);
-                return $"{env} must be of type jsonb: ALTER TABLE {table} ALTER COLUMN {env} TYPE jsonb USING {env}::jsonb;";
+                var env = table.EnvVars;
+                return $"{env} must be of type jsonb: ALTER TABLE {table.Name} ALTER COLUMN {env} TYPE jsonb USING {env}::jsonb;";
 
             default:
                 return null;
@@ -55,22 +56,22 @@ internal static class SchemaAdvice
         return position > 0 ? text : default;
     }
 
-    private static List<Column> Columns(StackRef stack, StackEnvMergeOptions options)
+    private static List<Column> Columns(StackRef stack, TargetTable table)
     {
         List<Column> columns =
         [
-            new(nameof(options.KeyColumn), SqlIdentifier.Quote(options.KeyColumn), $"{TypeOf(stack.Key)} PRIMARY KEY"),
-            new(nameof(options.StatusColumn), SqlIdentifier.Quote(options.StatusColumn), "text NOT NULL DEFAULT 'building'"),
-            new(nameof(options.EnvVarsColumn), SqlIdentifier.Quote(options.EnvVarsColumn), "jsonb NOT NULL DEFAULT '{}'"),
+            new(nameof(StackEnvMergeOptions.KeyColumn), table.Key, $"{TypeOf(stack.Key)} PRIMARY KEY"),
+            new(nameof(StackEnvMergeOptions.StatusColumn), table.Status, "text NOT NULL DEFAULT 'building'"),
+            new(nameof(StackEnvMergeOptions.EnvVarsColumn), table.EnvVars, "jsonb NOT NULL DEFAULT '{}'"),
         ];
         if (stack.Owner is { } owner)
         {
-            columns.Add(new(nameof(options.OwnerColumn), SqlIdentifier.Quote(options.OwnerColumn), TypeOf(owner)));
+            columns.Add(new(nameof(StackEnvMergeOptions.OwnerColumn), table.Owner, TypeOf(owner)));
         }
 
-        if (options.UpdatedAtColumn is { } updatedAt)
+        if (table.UpdatedAt is { } updatedAt)
         {
-            columns.Add(new(nameof(options.UpdatedAtColumn), SqlIdentifier.Quote(updatedAt), "timestamptz NOT NULL DEFAULT now()"));
+            columns.Add(new(nameof(StackEnvMergeOptions.UpdatedAtColumn), updatedAt, "timestamptz NOT NULL DEFAULT now()"));
         }
 
         return columns;

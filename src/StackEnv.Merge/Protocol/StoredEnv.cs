@@ -1,4 +1,5 @@
 using System.Text.Json;
+using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge.Protocol;
 
@@ -31,20 +32,20 @@ internal sealed class StoredEnv : IDisposable
     }
 
     /// <summary>What the changes do to this document, by the same rules as the guards of the UPDATE.</summary>
-    public MergeEffect EffectOf(EnvChanges changes)
+    public Effect EffectOf(MergeRequest request)
     {
         long before = 0, after = 0;
         int properties = 0, kept = 0, asSet = 0, deleted = 0;
         foreach (var property in _document.RootElement.EnumerateObject())
         {
-            var bytes = CompactJson.PropertyBytes(property);
+            var bytes = JsonSize.Property(property);
             before += bytes;
             properties++;
-            if (changes.Sets.TryGetValue(property.Name, out var value))
+            if (request.Sets.TryGetValue(property.Name, out var value))
             {
                 asSet += IsString(property) && property.Value.ValueEquals(value) ? 1 : 0;
             }
-            else if (changes.Delete(property.Name))
+            else if (request.Deletes(property.Name))
             {
                 deleted++;
             }
@@ -55,17 +56,24 @@ internal sealed class StoredEnv : IDisposable
             }
         }
 
-        foreach (var (key, value) in changes.Sets)
+        foreach (var (key, value) in request.Sets)
         {
-            after += CompactJson.PropertyBytes(key, value);
+            after += JsonSize.Property(key, value);
         }
 
         return new(
             KeysDeleted: deleted,
-            Changes: deleted > 0 || asSet < changes.Sets.Count,
-            BytesBefore: CompactJson.ObjectBytes(before, properties),
-            BytesAfter: CompactJson.ObjectBytes(after, kept + changes.Sets.Count));
+            Changes: deleted > 0 || asSet < request.Sets.Count,
+            BytesBefore: JsonSize.Object(before, properties),
+            BytesAfter: JsonSize.Object(after, kept + request.Sets.Count));
     }
 
     private static bool IsString(JsonProperty property) => property.Value.ValueKind == JsonValueKind.String;
+
+    /// <summary>What a merge does to one document.</summary>
+    public readonly record struct Effect(int KeysDeleted, bool Changes, long BytesBefore, long BytesAfter)
+    {
+        /// <summary>A set over the limit may still be made smaller.</summary>
+        public bool Exceeds(int maxEnvBytes) => BytesAfter > maxEnvBytes && BytesAfter >= BytesBefore;
+    }
 }

@@ -1,4 +1,4 @@
-namespace StackEnv.Merge.Protocol;
+namespace StackEnv.Merge.Text;
 
 /// <summary>What PostgreSQL's text types cannot hold, and System.Text.Json would replace without a word.</summary>
 internal static class PostgresText

@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>How long one merge may wait for its row, counted from when it first asks for it.</summary>
-internal sealed class RowWait(TimeSpan limit)
+internal sealed class LockBudget(TimeSpan limit)
 {
     // PostgreSQL takes 0 for no limit.
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
@@ -14,7 +14,7 @@ internal sealed class RowWait(TimeSpan limit)
 
     public TimeSpan Left => _startedAt is null ? limit : TimeSpan.FromTicks(Math.Max((limit - Elapsed).Ticks, Shortest.Ticks));
 
-    public bool IsOver => Elapsed >= limit;
+    public bool IsSpent => Elapsed >= limit;
 
     private TimeSpan Elapsed => Stopwatch.GetElapsedTime(_startedAt ?? Stopwatch.GetTimestamp());
 

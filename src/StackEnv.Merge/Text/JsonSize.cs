@@ -2,23 +2,22 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 
-namespace StackEnv.Merge.Protocol;
+namespace StackEnv.Merge.Text;
 
-/// <summary>Sizes of compact JSON in UTF-8 bytes, counted as PostgreSQL writes <c>jsonb</c>: only what must be escaped is.</summary>
-internal static class CompactJson
+/// <summary>Sizes of compact JSON in UTF-8 bytes, counted as PostgreSQL writes <c>jsonb</c>: only what must be escaped is escaped.</summary>
+internal static class JsonSize
 {
-    public const int EmptyObjectBytes = 2;
+    public const int EmptyObject = 2;
 
     /// <summary>The size of an object whose properties take this much, the commas between them not counted.</summary>
-    public static long ObjectBytes(long propertiesBytes, int properties) =>
-        EmptyObjectBytes + propertiesBytes + Math.Max(0, properties - 1);
+    public static long Object(long propertiesBytes, int properties) => EmptyObject + propertiesBytes + Math.Max(0, properties - 1);
 
-    public static long PropertyBytes(string name, string value) => StringBytes(name) + 1 + StringBytes(value);
+    public static long Property(string name, string value) => String(name) + 1 + String(value);
 
-    public static long PropertyBytes(JsonProperty property) =>
-        2 + JsonMarshal.GetRawUtf8PropertyName(property).Length + 1 + ValueBytes(property.Value);
+    public static long Property(JsonProperty property) =>
+        2 + JsonMarshal.GetRawUtf8PropertyName(property).Length + 1 + Value(property.Value);
 
-    private static long StringBytes(string text)
+    private static long String(string text)
     {
         long bytes = 2 + Encoding.UTF8.GetByteCount(text);
         foreach (var character in text)
@@ -34,7 +33,7 @@ internal static class CompactJson
         return bytes;
     }
 
-    private static long ValueBytes(JsonElement value)
+    private static long Value(JsonElement value)
     {
         var json = JsonMarshal.GetRawUtf8Value(value);
         return value.ValueKind is JsonValueKind.Object or JsonValueKind.Array ? json.Length - SpacesBetweenTokens(json) : json.Length;

@@ -3,30 +3,28 @@ using Npgsql;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>Decides what became of a merge, whatever was thrown on the way.</summary>
-internal static class MergeOutcomeRules
+/// <summary>Decides whether a merge was committed, whatever was thrown on the way.</summary>
+internal static class CommitOutcomeRules
 {
     // https://www.postgresql.org/docs/current/errcodes-appendix.html; the driver has no constants for these two.
     private const string IdleInTransactionSessionTimeout = "25P03";
     private const string TransactionTimeout = "25P04";
 
-    /// <summary>
-    /// To be asked when the reader is disposed and the connection is not: from then on the driver has read all that the server had to say.
-    /// </summary>
-    /// <param name="transaction">What was handed to the driver to send; <see langword="null"/> where it did not come to that.</param>
+    /// <summary>Call after disposing the reader and before disposing the connection: by then the driver has read all that the server sent.</summary>
+    /// <param name="transaction">What was handed to the driver to send.</param>
     /// <param name="connectionState">The connection's full state now.</param>
     /// <param name="failure">What was thrown, if anything.</param>
-    public static MergeOutcome Decide(MergeTransaction? transaction, ConnectionState connectionState, Exception? failure) => transaction switch
+    public static CommitOutcome Decide(MergeTransaction transaction, ConnectionState connectionState, Exception? failure) => transaction switch
     {
-        { CommitCompleted: true } => MergeOutcome.Committed,
+        { CommitCompleted: true } => CommitOutcome.Committed,
 
-        null or { CommitSent: false } => MergeOutcome.NotCommitted,
+        { CommitSent: false } => CommitOutcome.NotCommitted,
 
         // On an open connection the driver has seen the end of the batch, and no COMMIT in it.
-        _ when connectionState == ConnectionState.Open => MergeOutcome.NotCommitted,
+        _ when connectionState == ConnectionState.Open => CommitOutcome.NotCommitted,
         _ when failure is PostgresException { SqlState: var sqlState } &&
-            (EndsTheSessionBeforeCommit(sqlState) || (transaction.StoppedBeforeCommit && IsOutOfResources(sqlState))) => MergeOutcome.NotCommitted,
-        _ => MergeOutcome.Unknown,
+            (EndsTheSessionBeforeCommit(sqlState) || (transaction.StoppedBeforeCommit && IsOutOfResources(sqlState))) => CommitOutcome.NotCommitted,
+        _ => CommitOutcome.Unknown,
     };
 
     // The server says these to a session that it ends while a statement runs, or that it never let in; a COMMIT that is being carried out

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 
-namespace StackEnv.Merge.Protocol;
+namespace StackEnv.Merge.Text;
 
 /// <summary>Text that came from outside, made fit for one line of a message or a log.</summary>
 internal static class Printable

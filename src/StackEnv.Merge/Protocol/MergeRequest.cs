@@ -1,24 +1,28 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>The caller's changes, found valid: what is set and what is deleted, also in the form in which PostgreSQL takes them.</summary>
-internal sealed partial class EnvChanges
+/// <summary>Which stack, and the changes found valid: what is set and what is deleted, also in the form in which PostgreSQL takes them.</summary>
+internal sealed partial class MergeRequest
 {
     private static readonly JsonContext AsPostgresWritesIt = new(new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
     private readonly HashSet<string>? _deleted;
 
-    private EnvChanges(Dictionary<string, string> sets, HashSet<string>? deleted, long setsBytes)
+    private MergeRequest(StackRef stack, Dictionary<string, string> sets, HashSet<string>? deleted, long setsBytes)
     {
         _deleted = deleted;
+        Stack = stack;
         Sets = sets;
         SetsBytes = (int)setsBytes;
         SetsJson = JsonSerializer.SerializeToUtf8Bytes(sets, AsPostgresWritesIt.DictionaryStringString);
         DeletesArray = deleted is null ? null : AsArray(deleted);
     }
+
+    public StackRef Stack { get; }
 
     public Dictionary<string, string> Sets { get; }
 
@@ -27,19 +31,21 @@ internal sealed partial class EnvChanges
     /// <summary>The size that the sets alone would have as a whole document.</summary>
     public int SetsBytes { get; }
 
-    /// <summary>What is deleted, as the text of a <c>text[]</c>; <see langword="null"/> where nothing is.</summary>
-    /// <remarks>As text, because a data source of <see cref="Npgsql.NpgsqlSlimDataSourceBuilder"/> knows no arrays unless it is told to.</remarks>
+    /// <summary>What is deleted, as the text of a <c>text[]</c>; <see langword="null"/> if nothing is.</summary>
+    /// <remarks>
+    /// As text, because a data source of <see cref="Npgsql.NpgsqlSlimDataSourceBuilder"/> does not support arrays unless it is told to.
+    /// </remarks>
     public string? DeletesArray { get; }
 
     /// <summary>Checks everything that can be known without the row. Nothing has been sent when this throws.</summary>
-    public static EnvChanges Check(StackRef stack, IReadOnlyDictionary<string, string?> changes, StackEnvMergeOptions options)
+    public static MergeRequest Check(StackRef stack, IReadOnlyDictionary<string, string?> changes, MergeSettings settings)
     {
         var sets = new Dictionary<string, string>(changes.Count, StringComparer.Ordinal);
         HashSet<string>? deleted = null;
         long propertiesBytes = 0;
         foreach (var (key, value) in changes)
         {
-            if (key is null || !PostgresText.CanStore(key) || !options.IsValidKey(key))
+            if (key is null || !PostgresText.CanStore(key) || !settings.IsValidKey(key))
             {
                 throw new InvalidEnvKeyException(stack, key ?? "");
             }
@@ -56,19 +62,29 @@ internal sealed partial class EnvChanges
             }
 
             sets[key] = value;
-            propertiesBytes += CompactJson.PropertyBytes(key, value);
+            propertiesBytes += JsonSize.Property(key, value);
         }
 
-        var size = CompactJson.ObjectBytes(propertiesBytes, sets.Count);
-        return size <= options.MaxEnvBytes ? new(sets, deleted, size) : throw new EnvTooLargeException(stack, size, options.MaxEnvBytes);
+        var size = JsonSize.Object(propertiesBytes, sets.Count);
+        if (size > settings.MaxEnvBytes)
+        {
+            throw new EnvTooLargeException(stack, size, settings.MaxEnvBytes);
+        }
+
+        return NamesARow(stack) ? new(stack, sets, deleted, size) : throw new StackNotFoundException(stack);
     }
 
-    public bool Delete(string key) => _deleted?.Contains(key) ?? false;
+    public bool Deletes(string key) => _deleted?.Contains(key) ?? false;
+
+    // A slug often comes straight from a URL. What PostgreSQL cannot store, no row can have.
+    private static bool NamesARow(StackRef stack) =>
+        (stack.Key is not string key || PostgresText.CanStore(key)) && (stack.Owner is not string owner || PostgresText.CanStore(owner));
 
     // https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
     private static string AsArray(IEnumerable<string> elements)
     {
-        var quoted = elements.Select(static element => $"\"{element.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
+        var quoted = elements.Select(static element =>
+            $"\"{element.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
         return $"{{{string.Join(',', quoted)}}}";
     }
 

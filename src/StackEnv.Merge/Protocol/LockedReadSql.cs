@@ -1,0 +1,28 @@
+using Npgsql;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>The locked read: waits for the row, locks it, and returns its status and its document as of now.</summary>
+internal sealed class LockedReadSql
+{
+    private readonly string _text;
+    private readonly bool _hasOwner;
+
+    public LockedReadSql(TargetTable table, bool hasOwner)
+    {
+        _hasOwner = hasOwner;
+        var isTheRow = RowSql.Condition(table, key: 1, hasOwner ? 2 : null);
+        _text = $"SELECT {table.Status}::text, {table.EnvVars}::text FROM {table.Name} WHERE {isTheRow} FOR NO KEY UPDATE";
+    }
+
+    public NpgsqlBatchCommand Command(MergeRequest request)
+    {
+        var command = new NpgsqlBatchCommand(_text) { Parameters = { RowSql.Parameter(request.Stack.Key) } };
+        if (_hasOwner)
+        {
+            command.Parameters.Add(RowSql.Parameter(request.Stack.Owner!));
+        }
+
+        return command;
+    }
+}

@@ -1,0 +1,22 @@
+using StackEnv.Merge.Text;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>The table and its columns, each name quoted once.</summary>
+internal sealed class TargetTable(StackEnvMergeOptions options)
+{
+    public string Name { get; } = options.Schema is null
+        ? SqlQuote.Identifier(options.Table)
+        : $"{SqlQuote.Identifier(options.Schema)}.{SqlQuote.Identifier(options.Table)}";
+
+    public string Key { get; } = SqlQuote.Identifier(options.KeyColumn);
+
+    public string Owner { get; } = SqlQuote.Identifier(options.OwnerColumn);
+
+    public string Status { get; } = SqlQuote.Identifier(options.StatusColumn);
+
+    public string EnvVars { get; } = SqlQuote.Identifier(options.EnvVarsColumn);
+
+    /// <summary>The column that takes the time of a write; <see langword="null"/> if there is none.</summary>
+    public string? UpdatedAt { get; } = options.UpdatedAtColumn is { } updatedAt ? SqlQuote.Identifier(updatedAt) : null;
+}
