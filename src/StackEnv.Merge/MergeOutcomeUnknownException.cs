@@ -1,22 +1,28 @@
 namespace StackEnv.Merge;
 
 /// <summary>
-/// The connection was lost while COMMIT may have been carried out: the merge was committed as a whole or not at all, and nobody can tell which
-/// from here. Or the stack was created in the very moment of the merge, so that what it deleted cannot be counted. Repeating the same merge is
-/// safe, because it leads to the same values either way.
+/// It is unknown whether the merge was committed, or what it did: the connection was lost during COMMIT, the wait for a synchronous standby
+/// was cancelled, a pooler answered in place of the server, or the answer of a committed merge could not be read. The message says which.
+/// The merge was carried out as a whole or not at all. Repeating it is safe, because it leads to the same values either way.
 /// </summary>
 public sealed class MergeOutcomeUnknownException : StackEnvMergeException
 {
-    /// <summary>Makes the exception.</summary>
+    /// <summary>Initializes a new instance of the exception.</summary>
     /// <param name="stack">The stack that the merge was asked for.</param>
     /// <param name="innerException">How the connection was lost, if it was.</param>
     public MergeOutcomeUnknownException(StackRef stack, Exception? innerException = null)
+        : this(stack, "The connection was lost while it was being committed: it was carried out as a whole or not at all.", innerException)
+    {
+    }
+
+    internal MergeOutcomeUnknownException(StackRef stack, string problem, Exception? innerException)
         : base(
             stack,
             "outcome_unknown",
             isTransient: true,
-            $"What became of the merge into stack {stack} is not known: the connection was lost while it was being committed, or the stack was created at that moment. It was carried out as a whole or not at all. Repeating it is safe.",
+            $"The outcome of the merge into stack {stack} is unknown. {problem} Repeating it is safe.",
             innerException)
-    {
-    }
+        => Problem = problem;
+
+    internal string Problem { get; }
 }

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Runtime.Serialization;
+using System.Text.Json.Serialization;
 
 namespace StackEnv.Merge;
 
@@ -6,7 +8,12 @@ namespace StackEnv.Merge;
 /// <remarks>Hosts can make one themselves, to stand in for a merger in their tests.</remarks>
 public sealed class MergeResult
 {
-    /// <summary>The whole set after the merge, as it was committed; keys are compared ordinally. A stored value that is not a string reads as its JSON text.</summary>
+    /// <summary>
+    /// Gets the whole set after the merge, as it was committed; keys are compared ordinally. A stored value that is not a string reads as
+    /// its JSON text. It is left out when the result is serialized, because it holds every secret of the stack.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
+    [IgnoreDataMember]
     public required IReadOnlyDictionary<string, string> Env { get; init; }
 
     /// <summary>How many of the changes had a non-empty value, also where the key held that very value already.</summary>

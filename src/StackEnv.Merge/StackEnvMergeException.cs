@@ -20,14 +20,14 @@ public abstract class StackEnvMergeException : Exception
 
     /// <summary>
     /// A stable code for this kind of failure, for HTTP bodies, logs and metrics: <c>invalid_env_key</c>, <c>invalid_env_value</c>,
-    /// <c>env_too_large</c>, <c>not_found</c>, <c>stack_deleting</c>, <c>stored_env_invalid</c>, <c>lock_timeout</c>, <c>outcome_unknown</c> or
-    /// <c>store_error</c>.
+    /// <c>env_too_large</c>, <c>not_found</c>, <c>stack_deleting</c>, <c>stored_env_invalid</c>, <c>lock_timeout</c>, <c>outcome_unknown</c>,
+    /// <c>store_error</c> or <c>unsuitable_table</c>.
     /// </summary>
     public string ErrorCode { get; }
 
     /// <summary>
     /// Whether the same merge may succeed when it is tried again a little later: always for <see cref="LockTimeoutException"/> and
-    /// <see cref="MergeOutcomeUnknownException"/>, as the driver says for <see cref="StackEnvStoreException"/>, and for no other.
+    /// <see cref="MergeOutcomeUnknownException"/>, for <see cref="StackEnvStoreException"/> if a repeat can change what failed, and for no other.
     /// </summary>
     public bool IsTransient { get; }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Transactions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -12,10 +11,8 @@ namespace StackEnv.Merge;
 /// <remarks>Its spans and metrics are those of the <see cref="System.Diagnostics.ActivitySource"/> and the <see cref="System.Diagnostics.Metrics.Meter"/> named <c>StackEnv.Merge</c>.</remarks>
 public sealed class StackEnvMerger : IStackEnvMerger
 {
-    private readonly NpgsqlDataSource _dataSource;
     private readonly MergeSettings _settings;
-    private readonly MergeSql _sql;
-    private readonly IStackEnvMergeJournal[] _journals;
+    private readonly MergeEngine _engine;
     private readonly ILogger _logger;
 
     /// <summary>Makes a merger. Nothing is sent to the database yet.</summary>
@@ -39,10 +36,8 @@ public sealed class StackEnvMerger : IStackEnvMerger
             throw new ArgumentException("A merge needs a connection to itself. Use a data source without Multiplexing=true.", nameof(dataSource));
         }
 
-        _dataSource = dataSource is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
         _settings = new(options ?? new());
-        _sql = new(_settings);
-        _journals = [.. journals ?? []];
+        _engine = new(dataSource, _settings, [.. journals ?? []]);
         _logger = logger ?? NullLogger<StackEnvMerger>.Instance;
     }
 
@@ -74,8 +69,8 @@ public sealed class StackEnvMerger : IStackEnvMerger
         using var observation = MergeObservation.Start(stack, _logger);
         try
         {
-            var request = MergeRequest.Check(stack, changes, _settings);
-            var result = await RunAsync(request, cancellationToken).ConfigureAwait(false);
+            using var request = MergeRequest.Check(stack, changes, _settings);
+            var result = await _engine.MergeAsync(request, cancellationToken).ConfigureAwait(false);
             observation.Succeeded(result);
             return result;
         }
@@ -83,102 +78,6 @@ public sealed class StackEnvMerger : IStackEnvMerger
         {
             observation.Failed(failure);
             throw;
-        }
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<MergeResult> RunAsync(MergeRequest request, CancellationToken cancellationToken)
-    {
-        var budget = new LockBudget(_settings.Limits.LockTimeout);
-        var answer = await AttemptAsync(request, Guards.Conservative, budget, cancellationToken).ConfigureAwait(false);
-        if (answer.IsInconclusive)
-        {
-            answer = await AttemptAsync(request, Guards.Exact, budget, cancellationToken).ConfigureAwait(false);
-        }
-
-        return answer.ResultOrThrow();
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<MergeAnswer> AttemptAsync(
-        MergeRequest request, Guards guards, LockBudget budget, CancellationToken cancellationToken)
-    {
-        var connection = _dataSource.CreateConnection();
-        try
-        {
-            await OpenAsync(connection, request, cancellationToken).ConfigureAwait(false);
-            using var transaction = MergeTransaction.Create(
-                connection, _sql, _settings.Limits, request, guards, budget.Left, andCommit: _journals.Length == 0);
-            MergeAnswer? answer = null;
-            Exception? failure = null;
-            try
-            {
-                budget.Start();
-                await transaction.RunAsync(cancellationToken).ConfigureAwait(false);
-                if (_journals.Length > 0)
-                {
-                    answer = await JournalAsync(transaction, request, cancellationToken).ConfigureAwait(false);
-                }
-            }
-#pragma warning disable CA1031 // Whatever is thrown, the transaction may have been committed: that is decided first.
-            catch (Exception thrown)
-#pragma warning restore CA1031
-            {
-                failure = thrown;
-            }
-
-            var outcome = CommitOutcomeRules.Decide(transaction, connection.FullState, failure);
-            return (outcome, failure) switch
-            {
-                (_, null) => answer ?? MergeAnswer.Read(transaction, request, _settings),
-
-                // The commit won the race against what was thrown.
-                (CommitOutcome.Committed, _) => answer ?? MergeAnswer.Read(transaction, request, _settings),
-                _ => throw MergeFailure.Translate(failure, outcome, transaction, budget, request, _settings.Table, cancellationToken),
-            };
-        }
-        finally
-        {
-            await GiveBackAsync(connection).ConfigureAwait(false);
-        }
-    }
-
-    private static async Task OpenAsync(NpgsqlConnection connection, MergeRequest request, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
-        }
-#pragma warning disable CA1031 // Every failure is translated, whatever its type.
-        catch (Exception failure)
-#pragma warning restore CA1031
-        {
-            throw MergeFailure.BeforeSending(failure, request, cancellationToken);
-        }
-    }
-
-    private async Task<MergeAnswer> JournalAsync(MergeTransaction transaction, MergeRequest request, CancellationToken cancellationToken)
-    {
-        var answer = MergeAnswer.Read(transaction, request, _settings);
-        if (answer.Result is { } result)
-        {
-            var journal = JournalEntries.Collect(_journals, request.Stack, result, _settings.Limits.Batch);
-            await transaction.CommitAsync(journal, cancellationToken).ConfigureAwait(false);
-        }
-
-        return answer;
-    }
-
-    private static async Task GiveBackAsync(NpgsqlConnection connection)
-    {
-        try
-        {
-            await connection.DisposeAsync().ConfigureAwait(false);
-        }
-#pragma warning disable CA1031 // A failed rollback on the way back to the pool cannot change the outcome, and the driver discards that connection.
-        catch (Exception)
-#pragma warning restore CA1031
-        {
         }
     }
 }

@@ -14,11 +14,16 @@ public sealed class StackEnvStoreException : StackEnvMergeException
     /// <param name="innerException">The failure of the connection, if it was one.</param>
     public StackEnvStoreException(StackRef stack, string problem, string? sqlState, bool isTransient, Exception? innerException = null)
         : base(stack, "store_error", isTransient, $"The merge into stack {stack} failed and nothing was written. {problem}", innerException)
-        => SqlState = sqlState;
+    {
+        SqlState = sqlState;
+        Problem = problem;
+    }
 
     /// <summary>
     /// The <see href="https://www.postgresql.org/docs/current/errcodes-appendix.html">SQLSTATE</see> that PostgreSQL reported, or
     /// <see langword="null"/> where the failure was not the server's.
     /// </summary>
     public string? SqlState { get; }
+
+    internal string Problem { get; }
 }

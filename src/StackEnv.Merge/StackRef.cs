@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Globalization;
 using StackEnv.Merge.Text;
 
@@ -11,6 +12,8 @@ namespace StackEnv.Merge;
 public readonly struct StackRef : IEquatable<StackRef>
 {
     internal const string DefaultNamesNoStack = "The default StackRef names no stack. Make one from a Guid, a string or a long.";
+
+    private const string CharIsNoKey = "A char is neither a text nor a number. Use a string or a long.";
 
     private readonly object? _key;
 
@@ -48,6 +51,12 @@ public readonly struct StackRef : IEquatable<StackRef>
     /// <param name="key">The value of the key column.</param>
     public static implicit operator StackRef(long key) => new(key, owner: null);
 
+    /// <summary>Not supported: without this operator, a <see cref="char"/> would convert to the <c>bigint</c> of its code.</summary>
+    /// <param name="key">A character.</param>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    [Obsolete(CharIsNoKey, error: true)]
+    public static implicit operator StackRef(char key) => default;
+
 #pragma warning restore CA2225
 
     /// <summary>Compares two references.</summary>
@@ -78,6 +87,13 @@ public readonly struct StackRef : IEquatable<StackRef>
 
     /// <inheritdoc cref="OwnedBy(Guid)"/>
     public StackRef OwnedBy(long owner) => new(Key, owner);
+
+    /// <summary>Not supported: without this overload, a <see cref="char"/> would convert to the <c>bigint</c> of its code.</summary>
+    /// <param name="owner">A character.</param>
+    /// <returns>The default value, which names no stack.</returns>
+    [EditorBrowsable(EditorBrowsableState.Never)]
+    [Obsolete(CharIsNoKey, error: true)]
+    public StackRef OwnedBy(char owner) => default;
 
     /// <inheritdoc/>
     public bool Equals(StackRef other) => Equals(_key, other._key) && Equals(Owner, other.Owner);

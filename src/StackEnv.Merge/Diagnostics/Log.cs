@@ -17,12 +17,21 @@ internal static partial class Log
     [LoggerMessage(4, LogLevel.Warning, "Stack {Stack}: the row was not locked within {LockTimeoutMs} ms")]
     public static partial void LockTimedOut(ILogger logger, StackRef stack, double lockTimeoutMs);
 
-    [LoggerMessage(5, LogLevel.Error, "Stack {Stack}: what became of the merge is not known, after {ElapsedMs:F1} ms")]
-    public static partial void OutcomeUnknown(ILogger logger, StackRef stack, double elapsedMs);
+    [LoggerMessage(5, LogLevel.Error, "Stack {Stack}: the outcome of the merge is unknown, after {ElapsedMs:F1} ms. {Problem}")]
+    public static partial void OutcomeUnknown(ILogger logger, StackRef stack, string problem, double elapsedMs);
 
-    [LoggerMessage(6, LogLevel.Error, "Stack {Stack}: the database or the connection failed (SQLSTATE {SqlState}), in {ElapsedMs:F1} ms")]
-    public static partial void StoreFailed(ILogger logger, StackRef stack, string? sqlState, double elapsedMs);
+    [LoggerMessage(6, LogLevel.Error, "Stack {Stack}: nothing was written (SQLSTATE {SqlState}), in {ElapsedMs:F1} ms. {Problem}")]
+    public static partial void StoreFailed(ILogger logger, StackRef stack, string? sqlState, string problem, double elapsedMs);
 
     [LoggerMessage(7, LogLevel.Debug, "Stack {Stack}: the merge was cancelled and nothing was committed, in {ElapsedMs:F1} ms")]
     public static partial void MergeCancelled(ILogger logger, StackRef stack, double elapsedMs);
+
+    [LoggerMessage(8, LogLevel.Error, "Stack {Stack}: nothing was written, because the table is not suitable, in {ElapsedMs:F1} ms. {Problem}")]
+    public static partial void TableUnsuitable(ILogger logger, StackRef stack, string problem, double elapsedMs);
+
+    [LoggerMessage(9, LogLevel.Error, "Stack {Stack}: the merge was committed, but the table is not suitable, in {ElapsedMs:F1} ms. {Problem}")]
+    public static partial void CommittedAnomaly(ILogger logger, StackRef stack, string problem, double elapsedMs);
+
+    [LoggerMessage(10, LogLevel.Warning, "Stack {Stack}: nothing was written, because the stored document is not a JSON object, in {ElapsedMs:F1} ms")]
+    public static partial void StoredEnvInvalid(ILogger logger, StackRef stack, double elapsedMs);
 }

@@ -4,6 +4,10 @@ using Microsoft.Extensions.Logging;
 namespace StackEnv.Merge.Diagnostics;
 
 /// <summary>One merge as seen from outside: a span, a duration by outcome, and one log event.</summary>
+/// <remarks>
+/// Loggers and listeners are the host's code. What one of them throws changes neither the outcome nor what the others see: each is called
+/// once, by itself, and its exception is dropped.
+/// </remarks>
 internal readonly struct MergeObservation : IDisposable
 {
     private readonly StackRef _stack;
@@ -15,70 +19,136 @@ internal readonly struct MergeObservation : IDisposable
     {
         _stack = stack;
         _logger = logger;
-        _activity = Telemetry.Source.StartActivity(Telemetry.SpanName, ActivityKind.Client);
+        _activity = StartActivity(stack);
         _startedAt = Stopwatch.GetTimestamp();
-        if (_activity is { IsAllDataRequested: true })
-        {
-            _activity.SetTag(Telemetry.StackTag, stack.ToString());
-        }
     }
 
     public static MergeObservation Start(StackRef stack, ILogger logger) => new(stack, logger);
 
-    public void Dispose() => _activity?.Dispose();
+    public void Dispose() => Shielded(_activity, static activity => activity?.Dispose());
 
     public void Succeeded(MergeResult result)
     {
-        var elapsed = End(result.Changed ? "committed" : "unchanged");
-        if (result.Changed)
+        var elapsed = End(result.Changed ? "committed" : "unchanged", error: null);
+        if (_activity is { } activity)
         {
-            Telemetry.KeysSet.Add(result.KeysSet);
-            Telemetry.KeysDeleted.Add(result.KeysDeleted);
-            Log.MergeCommitted(_logger, _stack, result.KeysSet, result.KeysDeleted, result.TotalAfter, elapsed.TotalMilliseconds);
-        }
-        else
-        {
-            Log.MergeUnchanged(_logger, _stack, result.TotalAfter, elapsed.TotalMilliseconds);
+            activity.SetTag(Telemetry.KeysSetTag, result.KeysSet);
+            activity.SetTag(Telemetry.KeysDeletedTag, result.KeysDeleted);
         }
 
-        _activity?.SetTag(Telemetry.KeysSetTag, result.KeysSet);
-        _activity?.SetTag(Telemetry.KeysDeletedTag, result.KeysDeleted);
+        if (result.Changed)
+        {
+            Shielded(result, static result => Telemetry.KeysSet.Add(result.KeysSet));
+            Shielded(result, static result => Telemetry.KeysDeleted.Add(result.KeysDeleted));
+        }
+
+        Shielded((_logger, _stack, result, elapsed), static merge =>
+        {
+            var (logger, stack, result, elapsed) = merge;
+            if (result.Changed)
+            {
+                Log.MergeCommitted(logger, stack, result.KeysSet, result.KeysDeleted, result.TotalAfter, elapsed);
+            }
+            else
+            {
+                Log.MergeUnchanged(logger, stack, result.TotalAfter, elapsed);
+            }
+        });
     }
 
     public void Failed(Exception failure)
     {
-        if (failure is OperationCanceledException)
+        var outcome = failure switch
         {
-            Log.MergeCancelled(_logger, _stack, End("cancelled").TotalMilliseconds);
-            return;
+            OperationCanceledException => "cancelled",
+            UnsuitableTableException { IsCommitted: true } => "committed_anomaly",
+            StackEnvMergeException ours => ours.ErrorCode,
+            _ => "error",
+        };
+        var elapsed = End(outcome, error: failure is OperationCanceledException ? null : outcome);
+        Shielded((_logger, _stack, failure, outcome, elapsed), static merge =>
+        {
+            var (logger, stack, failure, outcome, elapsed) = merge;
+            switch (failure)
+            {
+                case OperationCanceledException:
+                    Log.MergeCancelled(logger, stack, elapsed);
+                    break;
+                case LockTimeoutException timeout:
+                    Log.LockTimedOut(logger, stack, timeout.LockTimeout.TotalMilliseconds);
+                    break;
+                case MergeOutcomeUnknownException unknown:
+                    Log.OutcomeUnknown(logger, stack, unknown.Problem, elapsed);
+                    break;
+                case StackEnvStoreException store:
+                    Log.StoreFailed(logger, stack, store.SqlState, store.Problem, elapsed);
+                    break;
+                case UnsuitableTableException { IsCommitted: true } anomaly:
+                    Log.CommittedAnomaly(logger, stack, anomaly.Problem, elapsed);
+                    break;
+                case UnsuitableTableException unsuitable:
+                    Log.TableUnsuitable(logger, stack, unsuitable.Problem, elapsed);
+                    break;
+                case StoredEnvInvalidException:
+                    Log.StoredEnvInvalid(logger, stack, elapsed);
+                    break;
+                default:
+                    Log.MergeRefused(logger, stack, outcome, elapsed);
+                    break;
+            }
+        });
+    }
+
+    private static Activity? StartActivity(StackRef stack)
+    {
+        Activity? activity = null;
+        try
+        {
+            activity = Telemetry.Source.CreateActivity(Telemetry.SpanName, ActivityKind.Client);
+            if (activity is { IsAllDataRequested: true })
+            {
+                activity.SetTag(Telemetry.StackTag, stack.ToString());
+            }
+
+            activity?.Start();
+        }
+#pragma warning disable CA1031 // As below.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
         }
 
-        var errorCode = (failure as StackEnvMergeException)?.ErrorCode ?? "error";
-        var elapsed = End(errorCode).TotalMilliseconds;
-        _activity?.SetTag(Telemetry.ErrorTypeTag, errorCode);
-        _activity?.SetStatus(ActivityStatusCode.Error, errorCode);
-        switch (failure)
+        return activity;
+    }
+
+    private static void Shielded<T>(T what, Action<T> observe)
+    {
+        try
         {
-            case LockTimeoutException timeout:
-                Log.LockTimedOut(_logger, _stack, timeout.LockTimeout.TotalMilliseconds);
-                break;
-            case MergeOutcomeUnknownException:
-                Log.OutcomeUnknown(_logger, _stack, elapsed);
-                break;
-            case StackEnvStoreException store:
-                Log.StoreFailed(_logger, _stack, store.SqlState, elapsed);
-                break;
-            default:
-                Log.MergeRefused(_logger, _stack, errorCode, elapsed);
-                break;
+            observe(what);
+        }
+#pragma warning disable CA1031 // Whatever an observer throws, it is not part of the merge.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
         }
     }
 
-    private TimeSpan End(string outcome)
+    private double End(string outcome, string? error)
     {
         var elapsed = Stopwatch.GetElapsedTime(_startedAt);
-        Telemetry.Duration.Record(elapsed.TotalSeconds, new KeyValuePair<string, object?>(Telemetry.OutcomeTag, outcome));
-        _activity?.SetTag(Telemetry.OutcomeTag, outcome);
-        return elapsed;
+        Shielded((elapsed, outcome), static end => Telemetry.Duration.Record(
+            end.elapsed.TotalSeconds, new KeyValuePair<string, object?>(Telemetry.OutcomeTag, end.outcome)));
+        if (_activity is { } activity)
+        {
+            activity.SetTag(Telemetry.OutcomeTag, outcome);
+            if (error is not null)
+            {
+                activity.SetTag(Telemetry.ErrorTypeTag, error);
+                activity.SetStatus(ActivityStatusCode.Error, error);
+            }
+        }
+
+        return elapsed.TotalMilliseconds;
     }
 }

@@ -6,37 +6,54 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>Decides whether a merge was committed, whatever was thrown on the way.</summary>
 internal static class CommitOutcomeRules
 {
-    // https://www.postgresql.org/docs/current/errcodes-appendix.html; the driver has no constants for these two.
-    private const string IdleInTransactionSessionTimeout = "25P03";
-    private const string TransactionTimeout = "25P04";
-
     /// <summary>Call after disposing the reader and before disposing the connection: by then the driver has read all that the server sent.</summary>
-    /// <param name="transaction">What was handed to the driver to send.</param>
+    /// <param name="transaction">What was handed to the driver to send, and what was heard.</param>
     /// <param name="connectionState">The connection's full state now.</param>
     /// <param name="failure">What was thrown, if anything.</param>
-    public static CommitOutcome Decide(MergeTransaction transaction, ConnectionState connectionState, Exception? failure) => transaction switch
+    public static CommitOutcome Decide(MergeTransaction transaction, ConnectionState connectionState, Exception? failure)
     {
-        { CommitCompleted: true } => CommitOutcome.Committed,
+        // The primary has committed, and nobody knows whether the standby that replaces it ever will.
+        if (transaction.StandbyWasGivenUp)
+        {
+            return CommitOutcome.Unknown;
+        }
 
-        { CommitSent: false } => CommitOutcome.NotCommitted,
+        if (transaction.CommitCompleted)
+        {
+            return CommitOutcome.Committed;
+        }
 
-        // On an open connection the driver has seen the end of the batch, and no COMMIT in it.
-        _ when connectionState == ConnectionState.Open => CommitOutcome.NotCommitted,
-        _ when failure is PostgresException { SqlState: var sqlState } &&
-            (EndsTheSessionBeforeCommit(sqlState) || (transaction.StoppedBeforeCommit && IsOutOfResources(sqlState))) => CommitOutcome.NotCommitted,
-        _ => CommitOutcome.Unknown,
+        if (!transaction.CommitSent)
+        {
+            return CommitOutcome.NotCommitted;
+        }
+
+        return IsCertainlyNotCommitted(transaction, connectionState == ConnectionState.Open, failure)
+            ? CommitOutcome.NotCommitted
+            : CommitOutcome.Unknown;
+    }
+
+    private static bool IsCertainlyNotCommitted(MergeTransaction transaction, bool isOpen, Exception? failure) =>
+        Provenance.MessageOf(failure) is { } message
+            ? Provenance.IsServers(message) && IsCertain(message, transaction, isOpen)
+
+            // The driver waits for the end of the batch before it keeps a connection open. What a host's code throws into it (a parameter,
+            // a logger) comes before it has sent anything, and then nothing was answered.
+            : isOpen ? failure is NpgsqlException or OperationCanceledException || transaction.NothingWasAnswered
+            : transaction.FailedToWriteJournal(failure);
+
+    private static bool IsCertain(PostgresException message, MergeTransaction transaction, bool isOpen) => transaction.Reached switch
+    {
+        // A journal has ended the transaction, and committed the merge or rolled it back.
+        MergeStep.Release when Provenance.IsOutsideTransaction(message) => false,
+        MergeStep.Commit when Provenance.RefusesCommit(message) => isOpen,
+
+        // A coordinator warns when a worker is lost, and then is interrupted itself: the worker may have committed.
+        MergeStep.Commit when transaction.WarnedDuringCommit || Provenance.LeavesCommitOpen(message) => false,
+        _ => isOpen || Provenance.EndsTheSessionBeforeCommit(message) ||
+
+            // The driver gives up the connection when the server is out of memory, disk or connections, though the server goes on and has
+            // skipped COMMIT.
+            (transaction.Reached < MergeStep.Commit && Provenance.HasClass(message, "53")),
     };
-
-    // The server says these to a session that it ends while a statement runs, or that it never let in; a COMMIT that is being carried out
-    // is not interrupted by them.
-    private static bool EndsTheSessionBeforeCommit(string sqlState) => sqlState is
-        PostgresErrorCodes.AdminShutdown or
-        PostgresErrorCodes.CannotConnectNow or
-        PostgresErrorCodes.IdleSessionTimeout or
-        IdleInTransactionSessionTimeout or
-        TransactionTimeout;
-
-    // Class 53: memory, disk, connections. The driver gives up the connection then, though the server goes on and has skipped COMMIT. Only the
-    // server says these; other classes that end the same way (58, XX) are also what poolers say of a server that they lost.
-    private static bool IsOutOfResources(string sqlState) => sqlState.StartsWith("53", StringComparison.Ordinal);
 }

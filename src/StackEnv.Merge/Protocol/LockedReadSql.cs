@@ -8,11 +8,11 @@ internal sealed class LockedReadSql
     private readonly string _text;
     private readonly bool _hasOwner;
 
-    public LockedReadSql(TargetTable table, bool hasOwner)
+    public LockedReadSql(TargetTable table, bool hasOwner, string rowLock)
     {
         _hasOwner = hasOwner;
         var isTheRow = RowSql.Condition(table, key: 1, hasOwner ? 2 : null);
-        _text = $"SELECT {table.Status}::text, {table.EnvVars}::text FROM {table.Name} WHERE {isTheRow} FOR NO KEY UPDATE";
+        _text = $"SELECT {table.Status}::text, {table.EnvVars}::text FROM {table.Name} WHERE {isTheRow} {rowLock}";
     }
 
     public NpgsqlBatchCommand Command(MergeRequest request)

@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>What the server's answers mean to the caller: the result, or why there is none.</summary>
@@ -14,6 +16,9 @@ internal sealed class MergeAnswer
     /// <summary>Neither a result nor a refusal: the conservative guards rejected a write that may be allowed.</summary>
     public bool IsInconclusive => Result is null && _refusal is null;
 
+    /// <summary>Whether the table turned out not to be what it was taken for.</summary>
+    public bool ShowsUnsuitableTable => _refusal is UnsuitableTableException;
+
     /// <summary>The result; <see langword="null"/> for a refusal.</summary>
     public MergeResult? Result { get; }
 
@@ -21,11 +26,14 @@ internal sealed class MergeAnswer
     public static MergeAnswer Read(MergeTransaction transaction, MergeRequest request, MergeSettings settings) =>
         (transaction.RowsWritten, transaction.Locked) switch
         {
+            _ when transaction.RowsLocked > 1 || transaction.RowsWritten > 1 => Refuse(new UnsuitableTableException(
+                request.Stack,
+                $"More than one row has this key. Column {settings.Table.Key} must be unique, alone or together with the owner that the merge " +
+                $"names: CREATE UNIQUE INDEX CONCURRENTLY ON {settings.Table.Name} ({settings.Table.Key});",
+                isCommitted: transaction is { CommitCompleted: true, RowsWritten: > 0 })),
             (0, null) => Refuse(new StackNotFoundException(request.Stack)),
             (0, { } row) => Explain(transaction, row, request, settings),
-            (1, _) => Written(transaction, request, settings),
-            (var rows, _) => Refuse(new InvalidOperationException(
-                $"{rows} rows have the key {request.Stack}. {Fate(transaction)} Column {settings.Table.Key} must be unique, alone or together with the owner that the merge names: add a unique index.")),
+            _ => Written(transaction, request, settings),
         };
 
     /// <summary>The result, or the exception that says why there is none.</summary>
@@ -41,7 +49,10 @@ internal sealed class MergeAnswer
             // The row was inserted between the locked read and the UPDATE, so what it held before is unknown.
             if (transaction.Locked is not { } row)
             {
-                return Refuse(transaction.CommitCompleted ? new MergeOutcomeUnknownException(request.Stack) : new StackNotFoundException(request.Stack));
+                return Refuse(transaction.CommitCompleted
+                    ? new MergeOutcomeUnknownException(
+                        request.Stack, "The stack was created at that moment, so what the merge deleted cannot be counted.", innerException: null)
+                    : new StackNotFoundException(request.Stack));
             }
 
             using var before = StoredEnv.Parse(row.Document);
@@ -51,8 +62,10 @@ internal sealed class MergeAnswer
         using var after = StoredEnv.Parse(transaction.Written);
         return after.IsObject
             ? AnswerWith(after, request, keysDeleted, changed: true)
-            : Refuse(new InvalidOperationException(
-                $"A trigger makes something else than a JSON object of {settings.Table.EnvVars} in {settings.Table.Name}. {Fate(transaction)}"));
+            : Refuse(new UnsuitableTableException(
+                request.Stack,
+                $"A trigger stores something other than a JSON object in {settings.Table.EnvVars} of {settings.Table.Name}: fix the trigger.",
+                isCommitted: transaction.CommitCompleted));
     }
 
     private static MergeAnswer Explain(MergeTransaction transaction, LockedRow row, MergeRequest request, MergeSettings settings)
@@ -93,7 +106,7 @@ internal sealed class MergeAnswer
         var values = env.ToDictionary();
         var result = new MergeResult
         {
-            Env = values,
+            Env = new ReadOnlyDictionary<string, string>(values),
             KeysSet = request.Sets.Count,
             KeysDeleted = keysDeleted,
             TotalAfter = values.Count,
@@ -101,7 +114,4 @@ internal sealed class MergeAnswer
         };
         return new(result, refusal: null);
     }
-
-    private static string Fate(MergeTransaction transaction) =>
-        transaction.CommitCompleted ? "The merge was committed all the same." : "The merge was rolled back.";
 }

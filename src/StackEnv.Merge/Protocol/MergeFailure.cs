@@ -1,134 +1,116 @@
+using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Text;
 using Npgsql;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>What each failure of the database or the connection becomes for the caller.</summary>
-internal static class MergeFailure
+/// <summary>What each failure of the database, the connection or a journal becomes for the caller of one merge.</summary>
+internal readonly struct MergeFailure(MergeRequest request, TargetTable table, CancellationToken cancellationToken)
 {
-    /// <summary>What a failure before the merge was sent becomes: nothing can have been written.</summary>
-    public static Exception BeforeSending(Exception failure, MergeRequest request, CancellationToken cancellationToken) => failure switch
+    private StackRef Stack => request.Stack;
+
+    /// <summary>Nothing of the merge was sent, so nothing was written.</summary>
+    public Exception BeforeSending(Exception failure, bool severalHosts) => failure switch
     {
-        OperationCanceledException when cancellationToken.IsCancellationRequested => Cancelled(request.Stack, cancellationToken),
-        PostgresException refused => new StackEnvStoreException(
-            request.Stack, Describe(refused, advice: null), refused.SqlState, refused.IsTransient),
-        _ => StoreFailure(failure, request.Stack, culprit: ""),
+        OperationCanceledException when cancellationToken.IsCancellationRequested => Cancelled(),
+        StackEnvMergeException ours => ours,
+        _ => StoreFailure(failure, Describe(failure, MergeStep.NotSent), Transience.OfConnecting(failure, severalHosts)),
     };
 
-    /// <param name="failure">What was thrown.</param>
-    /// <param name="outcome">Not committed, or unknown.</param>
-    /// <param name="transaction">What was sent.</param>
-    /// <param name="budget">How long the caller has waited for the row.</param>
-    /// <param name="request">What was asked for.</param>
-    /// <param name="table">The table of the stacks.</param>
-    /// <param name="cancellationToken">The caller's.</param>
-    public static Exception Translate(
-        Exception failure,
-        CommitOutcome outcome,
-        MergeTransaction transaction,
-        LockBudget budget,
-        MergeRequest request,
-        TargetTable table,
-        CancellationToken cancellationToken)
+    /// <summary>The transaction was not committed.</summary>
+    public Exception NotCommitted(Exception failure, MergeTransaction transaction)
     {
-        if (outcome == CommitOutcome.Unknown)
-        {
-            return new MergeOutcomeUnknownException(request.Stack, Attachable(failure));
-        }
-
+        var reached = transaction.Reached;
         return failure switch
         {
-            OperationCanceledException when cancellationToken.IsCancellationRequested => Cancelled(request.Stack, cancellationToken),
+            OperationCanceledException when cancellationToken.IsCancellationRequested => Cancelled(),
             StackEnvMergeException ours => ours,
-            _ when !transaction.LockedReadCompleted && IsEndOf(budget, failure) =>
-                new LockTimeoutException(request.Stack, budget.Limit),
-
-            // The row was free, and the table was not. If a trigger waited for something, the server says so in its context.
-            PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable, Where: null or "" } when transaction is { RefusedJournal: null, LockedReadCompleted: true } =>
-                new LockTimeoutException(request.Stack, budget.Limit),
-            PostgresException refused => new StackEnvStoreException(
-                request.Stack,
-                Culprit(transaction) + Describe(refused, Advice(refused, transaction, request, table)),
-                refused.SqlState,
-                refused.IsTransient),
-            _ => StoreFailure(failure, request.Stack, Culprit(transaction)),
+            PostgresException refused when IsEndOfWait(refused, transaction, reached) =>
+                new LockTimeoutException(Stack, transaction.Budget.Limit),
+            PostgresException refused => StoreFailure(
+                refused, Culprit(transaction, reached) + Describe(refused, reached) + Advice(refused, transaction, reached), Transience.OfMessage(refused, reached)),
+            _ => StoreFailure(failure, Culprit(transaction, reached) + Describe(failure, reached), Transience.OfDriver(failure)),
         };
     }
 
-    private static OperationCanceledException Cancelled(StackRef stack, CancellationToken cancellationToken) =>
-        new($"The merge into stack {stack} was cancelled. Nothing was written.", cancellationToken);
-
-    private static StackEnvStoreException StoreFailure(Exception failure, StackRef stack, string culprit) =>
-        new(stack, culprit + Describe(failure), sqlState: null, IsTransient(failure), Attachable(failure));
-
-    // Either lock_timeout; or statement_timeout, which bounds the whole wait; or the driver's own read time-out, which is longer. The SQLSTATE
-    // of the second is also that of pg_cancel_backend, so that only the time tells them apart.
-    private static bool IsEndOf(LockBudget budget, Exception failure) => failure switch
+    /// <summary>It is unknown whether the transaction was committed, or what it did.</summary>
+    public Exception Unknown(Exception? failure, MergeTransaction transaction)
     {
-        PostgresException { SqlState: PostgresErrorCodes.LockNotAvailable } => true,
-        PostgresException { SqlState: PostgresErrorCodes.QueryCanceled } or NpgsqlException { InnerException: TimeoutException } => budget.IsSpent,
+        var message = Provenance.MessageOf(failure);
+        var problem = transaction switch
+        {
+            { StandbyWasGivenUp: true } => "The primary committed it, but the wait for its synchronous standby was cancelled: a failover can lose it.",
+            { CommitCompleted: true } => "It was committed, but its result could not be read.",
+            { Reached: MergeStep.Release } => "A journal ended the transaction: remove its COMMIT or ROLLBACK. It may have been committed without what the journals write.",
+            _ when message is null => "The connection was lost while it was being committed: it was carried out as a whole or not at all.",
+            _ when Provenance.IsServers(message) => $"The server reported SQLSTATE {message.SqlState} while it was being committed: it was carried out as a whole or not at all.",
+            _ => $"A pooler or proxy reported SQLSTATE {message.SqlState} in the server's place: it was carried out as a whole or not at all.",
+        };
+        return new MergeOutcomeUnknownException(Stack, problem, Attachable(failure));
+    }
+
+    private OperationCanceledException Cancelled() => new($"The merge into stack {Stack} was cancelled. Nothing was written.", cancellationToken);
+
+    private StackEnvStoreException StoreFailure(Exception failure, string problem, bool isTransient) =>
+        new(Stack, problem, (failure as PostgresException)?.SqlState, isTransient, Attachable(failure));
+
+    // Only the server can say that the wait for the row is over: by lock_timeout, or by statement_timeout, which bounds the whole wait. The
+    // SQLSTATE of the second is also that of pg_cancel_backend, so only the time tells them apart. Once the UPDATE runs the row is locked,
+    // but the table may not be, or the row not strongly enough; a trigger that waits for something has a context of its own.
+    private static bool IsEndOfWait(PostgresException refused, MergeTransaction transaction, MergeStep reached) => (reached, refused.SqlState) switch
+    {
+        (MergeStep.LockedRead, PostgresErrorCodes.LockNotAvailable) => !transaction.IsRowLocked,
+        (MergeStep.LockedRead, PostgresErrorCodes.QueryCanceled) => !transaction.IsRowLocked && transaction.Budget.IsSpent,
+        (MergeStep.GuardedUpdate, PostgresErrorCodes.LockNotAvailable) => string.IsNullOrEmpty(refused.Where) || Provenance.IsAboutRow(refused),
         _ => false,
     };
 
-    // Of several hosts the driver says only that none of them will do, which is how a failover looks while it lasts. And where it loses track of
-    // the server's messages it gives the connection up with an exception of no special type: https://github.com/npgsql/npgsql/issues/6391
-    private static bool IsTransient(Exception failure) => failure switch
+    private static string Culprit(MergeTransaction transaction, MergeStep reached) => (transaction.RefusedJournal, reached) switch
     {
-        TimeoutException or NpgsqlException { IsTransient: true } => true,
-        NpgsqlException { InnerException: AggregateException hosts } => hosts.InnerExceptions.Any(IsTransient),
-        NpgsqlException { InnerException: null } and not PostgresException => true,
-        _ => failure.GetType() == typeof(Exception),
+        ({ } journal, _) => $"The journal {journal} failed. ",
+        (null, MergeStep.Commit) => "COMMIT was refused. ",
+        _ => "",
     };
 
-    private static string Culprit(MergeTransaction transaction) =>
-        transaction.RefusedJournal is { } journal ? $"The journal {journal} failed. " : "";
-
-    private static string? Advice(PostgresException refused, MergeTransaction transaction, MergeRequest request, TargetTable table) =>
-        transaction is { RefusedJournal: null, Refused: { } statement }
-            ? SchemaAdvice.For(refused, statement, transaction.LockedReadCompleted, request.Stack, table)
-            : null;
-
-    private static string Describe(PostgresException refused, string? advice)
+    private string Advice(PostgresException refused, MergeTransaction transaction, MergeStep reached)
     {
-        var problem = new StringBuilder($"PostgreSQL reported SQLSTATE {refused.SqlState}");
-        if (SafeText(refused) is { } text)
+        var advice = reached switch
         {
-            problem.Append(": ").Append(text);
-        }
-
-        problem.Append('.');
-        if (advice is not null)
-        {
-            problem.Append(' ').Append(advice);
-        }
-
-        return problem.ToString();
+            _ when Provenance.IsStandby(refused, reached) => "The server is a standby, or read-only: merges need the primary.",
+            MergeStep.Commit when refused.SqlState is PostgresErrorCodes.LockNotAvailable =>
+                "COMMIT waited for another transaction: transactions that send NOTIFY commit one at a time in each database.",
+            MergeStep.LockedRead or MergeStep.GuardedUpdate =>
+                SchemaAdvice.For(refused, transaction.Refused!, lockedReadCompleted: reached > MergeStep.LockedRead, Stack, table),
+            _ => null,
+        };
+        return advice is null ? "" : $" {advice}";
     }
 
-    // A message of these classes names roles, objects and resources. Others can quote a value, and so can any message that a function or a
-    // trigger raised, which shows in its context.
-    private static string? SafeText(PostgresException refused) =>
-        string.IsNullOrEmpty(refused.Where) && refused.SqlState[..2] is "08" or "25" or "28" or "3D" or "3F" or "40" or "42" or "53" or "54" or "55" or "57" or "58"
-            ? refused.MessageText
-            : null;
-
-    private static string Describe(Exception failure)
+    private static string Describe(Exception failure, MergeStep reached)
     {
+        if (failure is PostgresException refused)
+        {
+            var text = Provenance.IsSafe(refused, reached) ? $": {refused.MessageText}" : "";
+            return $"PostgreSQL reported SQLSTATE {refused.SqlState}{text}.";
+        }
+
         var problem = new StringBuilder();
-        for (var cause = Attachable(failure); cause is not null; cause = cause.InnerException)
+        for (var cause = failure; IsDrivers(cause); cause = cause.InnerException)
         {
             problem.Append(problem.Length == 0 ? "" : ": ").Append(cause.Message.TrimEnd('.'));
         }
 
-        return problem.Append(problem.Length == 0 ? "The connection failed." : ".").ToString();
+        return problem.Append(problem.Length == 0 ? $"It threw {failure.GetType()}." : ".").ToString();
     }
 
-    // A PostgresException holds fields in which the server quotes values; it may not travel with ours, however deep.
-    private static Exception? Attachable(Exception failure)
+    // A PostgresException holds fields in which the server quotes values, and an exception of the host's code can hold anything. Neither
+    // may leave the library, however deep.
+    private static Exception? Attachable(Exception? failure)
     {
         for (var cause = failure; cause is not null; cause = cause.InnerException)
         {
-            if (cause is PostgresException or AggregateException)
+            if (!IsDrivers(cause))
             {
                 return null;
             }
@@ -136,4 +118,7 @@ internal static class MergeFailure
 
         return failure;
     }
+
+    private static bool IsDrivers([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] Exception? cause) =>
+        cause is NpgsqlException and not PostgresException or IOException or SocketException or TimeoutException or AuthenticationException;
 }

@@ -6,7 +6,7 @@ using StackEnv.Merge.Text;
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>Which stack, and the changes found valid: what is set and what is deleted, also in the form in which PostgreSQL takes them.</summary>
-internal sealed partial class MergeRequest
+internal sealed partial class MergeRequest : IDisposable
 {
     private static readonly JsonContext AsPostgresWritesIt = new(new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 
@@ -73,6 +73,9 @@ internal sealed partial class MergeRequest
 
         return NamesARow(stack) ? new(stack, sets, deleted, size) : throw new StackNotFoundException(stack);
     }
+
+    /// <summary>Wipes the JSON of the sets: it is full of secrets.</summary>
+    public void Dispose() => Array.Clear(SetsJson);
 
     public bool Deletes(string key) => _deleted?.Contains(key) ?? false;
 

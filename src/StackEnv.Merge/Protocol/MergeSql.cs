@@ -14,18 +14,23 @@ internal sealed class MergeSql
     private readonly string _wholeWaitText;
     private readonly string _idleTimeoutText;
     private readonly LockedReadSql[] _lockedRead;
+    private readonly LockedReadSql[] _strongLockedRead;
     private readonly GuardedUpdateSql[] _guardedUpdate;
 
     public MergeSql(MergeSettings settings)
     {
         bool[] either = [false, true];
-        _lockTimeout = settings.Limits.LockTimeout;
+        Limits = settings.Limits;
+        _lockTimeout = Limits.LockTimeout;
         _lockTimeoutText = LockTimeoutText(_lockTimeout);
         _wholeWaitText = WholeWaitText(_lockTimeout);
-        _idleTimeoutText = SetLocal("idle_in_transaction_session_timeout", settings.Limits.IdleInTransaction);
-        _lockedRead = [.. either.Select(hasOwner => new LockedReadSql(settings.Table, hasOwner))];
+        _idleTimeoutText = SetLocal("idle_in_transaction_session_timeout", Limits.IdleInTransaction);
+        _lockedRead = [.. either.Select(hasOwner => new LockedReadSql(settings.Table, hasOwner, "FOR NO KEY UPDATE"))];
+        _strongLockedRead = [.. either.Select(hasOwner => new LockedReadSql(settings.Table, hasOwner, "FOR UPDATE"))];
         _guardedUpdate = [.. either.SelectMany(hasOwner => either.Select(hasDeletes => new GuardedUpdateSql(settings, hasOwner, hasDeletes)))];
     }
+
+    public TimeLimits Limits { get; }
 
     public static NpgsqlBatchCommand Begin() => new(BeginText);
 
@@ -35,13 +40,23 @@ internal sealed class MergeSql
 
     public static NpgsqlBatchCommand RollBack() => new("ROLLBACK");
 
+    /// <summary>Lets the warnings of a COMMIT through, for sessions that suppress them.</summary>
+    public static NpgsqlBatchCommand ShowWarnings() => new("SET LOCAL client_min_messages = warning");
+
+    public static NpgsqlBatchCommand Savepoint() => new("SAVEPOINT stackenv_merge");
+
+    /// <summary>Fails if a journal has ended the transaction: its savepoints ended with it.</summary>
+    public static NpgsqlBatchCommand ReleaseSavepoint() => new("RELEASE SAVEPOINT stackenv_merge");
+
     public NpgsqlBatchCommand LimitEachWait(TimeSpan wait) => new(wait == _lockTimeout ? _lockTimeoutText : LockTimeoutText(wait));
 
     public NpgsqlBatchCommand LimitWholeWait(TimeSpan wait) => new(wait == _lockTimeout ? _wholeWaitText : WholeWaitText(wait));
 
     public NpgsqlBatchCommand LimitIdleTime() => new(_idleTimeoutText);
 
-    public NpgsqlBatchCommand LockedRead(MergeRequest request) => _lockedRead[HasOwner(request)].Command(request);
+    /// <summary>Locks the row as strongly as the UPDATE needs it: an UPDATE of what a unique index holds needs the stronger lock.</summary>
+    public NpgsqlBatchCommand LockedRead(MergeRequest request, TableFacts table) =>
+        (table.NeedsStrongLock ? _strongLockedRead : _lockedRead)[HasOwner(request)].Command(request);
 
     public NpgsqlBatchCommand GuardedUpdate(MergeRequest request, Guards guards) =>
         _guardedUpdate[(2 * HasOwner(request)) + (request.DeletesArray is null ? 0 : 1)].Command(request, guards);

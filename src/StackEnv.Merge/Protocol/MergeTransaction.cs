@@ -13,27 +13,57 @@ namespace StackEnv.Merge.Protocol;
 internal sealed class MergeTransaction : IDisposable
 {
     private readonly NpgsqlBatch _merge;
+    private readonly NpgsqlBatchCommand _begin;
     private readonly NpgsqlBatchCommand _lockedRead;
     private readonly NpgsqlBatchCommand _guardedUpdate;
     private readonly TimeLimits _limits;
-    private NpgsqlBatch? _journaling;
+    private NpgsqlBatch? _closing;
     private JournalEntries? _journal;
+    private NpgsqlBatchCommand? _release;
     private NpgsqlBatchCommand? _commit;
 
-    private MergeTransaction(
-        NpgsqlBatch merge, NpgsqlBatchCommand lockedRead, NpgsqlBatchCommand guardedUpdate, Guards guards, TimeLimits limits)
+    public MergeTransaction(
+        NpgsqlConnection connection, MergeSql sql, MergeRequest request, TableFacts table, Guards guards, LockBudget budget, bool andCommit)
     {
-        _merge = merge;
-        _lockedRead = lockedRead;
-        _guardedUpdate = guardedUpdate;
-        _limits = limits;
         Guards = guards;
+        Budget = budget;
+        _limits = sql.Limits;
+        _begin = MergeSql.Begin();
+        _lockedRead = sql.LockedRead(request, table);
+        _guardedUpdate = sql.GuardedUpdate(request, guards);
+        _merge = new NpgsqlBatch(connection)
+        {
+            // Of each read, not of the whole.
+            Timeout = (int)Math.Ceiling(_limits.Batch.TotalSeconds),
+            BatchCommands =
+            {
+                _begin,
+                sql.LimitEachWait(budget.Left),
+                sql.LimitWholeWait(budget.Left),
+                _lockedRead,
+                MergeSql.RestoreStatementTimeout(),
+                _guardedUpdate,
+            },
+        };
+        if (table.SuppressesWarnings)
+        {
+            _merge.BatchCommands.Add(MergeSql.ShowWarnings());
+        }
+
+        _merge.BatchCommands.Add(andCommit ? _commit = MergeSql.Commit() : sql.LimitIdleTime());
+        connection.Notice += Heed;
     }
 
     public Guards Guards { get; }
 
+    /// <summary>How long the merge may wait for its row.</summary>
+    public LockBudget Budget { get; }
+
     /// <summary>The row as it was read under its lock; <see langword="null"/> if there is none.</summary>
     public LockedRow? Locked { get; private set; }
+
+    /// <summary>How many rows the locked read returned.</summary>
+    public int RowsLocked { get; private set; }
 
     /// <summary>The document as the UPDATE left it.</summary>
     public RentedJson? Written { get; private set; }
@@ -44,8 +74,8 @@ internal sealed class MergeTransaction : IDisposable
     /// <summary>How many rows the UPDATE wrote.</summary>
     public ulong RowsWritten => _guardedUpdate.Rows;
 
-    /// <summary>Whether the wait for the row is over.</summary>
-    public bool LockedReadCompleted => HasCompleted(_lockedRead);
+    /// <summary>Whether the server has begun to return the row, so that the wait for it is over.</summary>
+    public bool IsRowLocked => RowsLocked > 0 || HasCompleted(_lockedRead);
 
     /// <summary>Whether COMMIT was handed to the driver to send.</summary>
     public bool CommitSent => _commit is not null;
@@ -53,52 +83,51 @@ internal sealed class MergeTransaction : IDisposable
     /// <summary>Whether COMMIT's completion tag has arrived.</summary>
     public bool CommitCompleted => _commit is not null && HasCompleted(_commit);
 
-    /// <summary>Whether there is a statement before COMMIT that the server did not complete.</summary>
-    public bool StoppedBeforeCommit => Refused != _commit;
+    /// <summary>Whether the server warned, during COMMIT, that it no longer waits for a synchronous standby.</summary>
+    public bool StandbyWasGivenUp { get; private set; }
+
+    /// <summary>Whether the server warned of anything during COMMIT.</summary>
+    public bool WarnedDuringCommit { get; private set; }
+
+    /// <summary>Whether the server has answered nothing of what was sent last.</summary>
+    public bool NothingWasAnswered => !HasCompleted(Sent.BatchCommands[0]);
 
     /// <summary>The first statement that the server did not complete: after an error, the one that it refused.</summary>
     public NpgsqlBatchCommand? Refused =>
-        ((IEnumerable<NpgsqlBatchCommand>)(_journaling ?? _merge).BatchCommands).FirstOrDefault(static command => !HasCompleted(command));
+        ((IEnumerable<NpgsqlBatchCommand>)Sent.BatchCommands).FirstOrDefault(static command => !HasCompleted(command));
+
+    /// <summary>The step of <see cref="Refused"/>.</summary>
+    public MergeStep Reached => Refused switch
+    {
+        null => MergeStep.Done,
+        var command when command == _commit => MergeStep.Commit,
+        var command when command == _release => MergeStep.Release,
+        var command when command == _lockedRead => MergeStep.LockedRead,
+        var command when command == _guardedUpdate => MergeStep.GuardedUpdate,
+        var command when _journal?.JournalOf(command) is not null => MergeStep.Journal,
+        var command when command == _begin => MergeStep.Begin,
+        _ => MergeStep.Limits,
+    };
 
     /// <summary>The journal whose statement the server refused, if it was one's.</summary>
     public Type? RefusedJournal => Refused is { } command ? _journal?.JournalOf(command) : null;
 
-    public static MergeTransaction Create(
-        NpgsqlConnection connection, MergeSql sql, TimeLimits limits, MergeRequest request, Guards guards, TimeSpan wait, bool andCommit)
-    {
-        var lockedRead = sql.LockedRead(request);
-        var guardedUpdate = sql.GuardedUpdate(request, guards);
-#pragma warning disable CA2000 // The transaction disposes of it.
-        var merge = new NpgsqlBatch(connection)
-        {
-            // Of each read, not of the whole.
-            Timeout = (int)Math.Ceiling(limits.Batch.TotalSeconds),
-            BatchCommands =
-            {
-                MergeSql.Begin(),
-                sql.LimitEachWait(wait),
-                sql.LimitWholeWait(wait),
-                lockedRead,
-                MergeSql.RestoreStatementTimeout(),
-                guardedUpdate,
-            },
-        };
-#pragma warning restore CA2000
-        var transaction = new MergeTransaction(merge, lockedRead, guardedUpdate, guards, limits);
-        merge.BatchCommands.Add(andCommit ? transaction._commit = MergeSql.Commit() : sql.LimitIdleTime());
-        return transaction;
-    }
+    private NpgsqlBatch Sent => _closing ?? _merge;
 
     /// <summary>Sends the merge in one flush and reads every answer: a reader that is not drained would hide a late error.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public async ValueTask RunAsync(CancellationToken cancellationToken)
     {
+        Budget.Start();
         var reader = await _merge.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
-            if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             {
-                Locked = LockedRow.Read(reader);
+                if (++RowsLocked == 1)
+                {
+                    Locked = LockedRow.Read(reader);
+                }
             }
 
             await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
@@ -112,24 +141,37 @@ internal sealed class MergeTransaction : IDisposable
         }
     }
 
-    /// <summary>Sends what the journals write, and COMMIT after it, in a second flush. The row stays locked for no longer than a batch may take.</summary>
-    public async Task CommitAsync(JournalEntries journal, CancellationToken cancellationToken)
+    /// <summary>
+    /// Sends what the journals write, if there are any, and COMMIT after it, in a second flush. The row stays locked for no longer than a
+    /// batch may take.
+    /// </summary>
+    /// <remarks>
+    /// A savepoint encloses what the journals write. Its answer comes first, which shows that a batch was sent at all; and if a journal has
+    /// ended the transaction, it cannot be released, and COMMIT is skipped.
+    /// </remarks>
+    public async Task CommitAsync(JournalEntries? journal, CancellationToken cancellationToken)
     {
         _journal = journal;
         _commit = MergeSql.Commit();
         // Its time is limited as a whole, below.
-        _journaling = new NpgsqlBatch(_merge.Connection) { Timeout = 0 };
-        foreach (var command in journal.Commands)
+        _closing = new NpgsqlBatch(_merge.Connection) { Timeout = 0 };
+        if (journal is not null)
         {
-            _journaling.BatchCommands.Add(command);
+            _closing.BatchCommands.Add(MergeSql.Savepoint());
+            foreach (var command in journal.Commands)
+            {
+                _closing.BatchCommands.Add(command);
+            }
+
+            _closing.BatchCommands.Add(_release = MergeSql.ReleaseSavepoint());
         }
 
-        _journaling.BatchCommands.Add(_commit);
+        _closing.BatchCommands.Add(_commit);
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limited.CancelAfter(_limits.Batch);
         try
         {
-            var reader = await _journaling.ExecuteReaderAsync(limited.Token).ConfigureAwait(false);
+            var reader = await _closing.ExecuteReaderAsync(limited.Token).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
             {
                 await DrainAsync(reader, limited.Token).ConfigureAwait(false);
@@ -143,10 +185,27 @@ internal sealed class MergeTransaction : IDisposable
         }
     }
 
+    /// <summary>Ends a transaction that waits for COMMIT, and keeps the connection.</summary>
+    public async Task RollBackAsync(CancellationToken cancellationToken)
+    {
+        var rollback = new NpgsqlBatch(_merge.Connection) { Timeout = _merge.Timeout, BatchCommands = { MergeSql.RollBack() } };
+        await using (rollback.ConfigureAwait(false))
+        {
+            await rollback.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Whether what was thrown came from writing a journal's parameter to a connection that broke by it: COMMIT comes after that.</summary>
+    public bool FailedToWriteJournal(Exception? failure) =>
+        _journal is not null && NothingWasAnswered &&
+        failure is not (null or NpgsqlException or OperationCanceledException or TimeoutException or OutOfMemoryException) &&
+        failure.GetType() != typeof(Exception);
+
     public void Dispose()
     {
+        _merge.Connection?.Notice -= Heed;
         _merge.Dispose();
-        _journaling?.Dispose();
+        _closing?.Dispose();
         Locked?.Dispose();
         Written?.Dispose();
     }
@@ -158,6 +217,12 @@ internal sealed class MergeTransaction : IDisposable
         {
             // Going on reads what a statement returned, up to the answer to COMMIT.
         }
+    }
+
+    private void Heed(object sender, NpgsqlNoticeEventArgs notice)
+    {
+        StandbyWasGivenUp |= CommitSent && Provenance.GivesUpStandby(notice.Notice);
+        WarnedDuringCommit |= Provenance.IsWarning(notice.Notice) && Reached == MergeStep.Commit;
     }
 
     // The driver notes a statement's type when, and only when, its completion tag arrives.

@@ -1,4 +1,5 @@
 using Npgsql;
+using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge.Protocol;
 
@@ -7,12 +8,23 @@ internal static class SchemaAdvice
 {
     private const string Options = nameof(StackEnvMergeOptions);
 
+    /// <summary>Advice about the statement's own text; <see langword="null"/> if the error is about anything else.</summary>
     public static string? For(PostgresException refused, NpgsqlBatchCommand statement, bool lockedReadCompleted, StackRef stack, TargetTable table)
     {
+        if (!Provenance.IsAboutText(refused))
+        {
+            return null;
+        }
+
         var columns = Columns(stack, table);
         var culprit = TextAt(refused.Position, statement);
         switch (refused.SqlState)
         {
+            // It is quoted as it is, so a dot in it does not divide it.
+            case PostgresErrorCodes.UndefinedTable when table.Unquoted is { Schema: null, Table: var name } && name.IndexOf('.', StringComparison.Ordinal) is > 0 and var dot:
+                return $"There is a dot in {Options}.{nameof(StackEnvMergeOptions.Table)}: put the schema into {Options}.{nameof(StackEnvMergeOptions.Schema)}. " +
+                    $"For example Schema = {Printable.Quote(name[..dot])}, Table = {Printable.Quote(name[(dot + 1)..])}.";
+
             case PostgresErrorCodes.UndefinedTable:
                 return $"Set {Options}.{nameof(StackEnvMergeOptions.Schema)} and .{nameof(StackEnvMergeOptions.Table)} to the table of your stacks, or create it: " +
                     $"CREATE TABLE {table.Name} ({string.Join(", ", columns.Select(static column => column.Definition))});";

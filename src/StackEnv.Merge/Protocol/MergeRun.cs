@@ -1,0 +1,117 @@
+using System.Runtime.CompilerServices;
+using Npgsql;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>One merge on one open connection: runs the transaction, decides whether it was committed, and only then answers.</summary>
+internal sealed class MergeRun(
+    MergeEngine engine,
+    NpgsqlConnection connection,
+    MergeRequest request,
+    TableFacts table,
+    MergeFailure failures,
+    CancellationToken cancellationToken)
+{
+    private readonly LockBudget _budget = new(engine.Settings.Limits.LockTimeout);
+
+    // COMMIT goes with the rest unless a journal has to be asked before it, or the rows have to be counted.
+    private readonly bool _isOneBatch = engine.Journals.Length == 0 && table.ProvesOneRow(request.Stack);
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<MergeResult> RunAsync()
+    {
+        var answer = await AttemptAsync(Guards.Conservative).ConfigureAwait(false);
+        if (answer.IsInconclusive)
+        {
+            answer = await AttemptAsync(Guards.Exact).ConfigureAwait(false);
+        }
+
+        return answer.ResultOrThrow();
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<MergeAnswer> AttemptAsync(Guards guards)
+    {
+        using var transaction = new MergeTransaction(connection, engine.Sql, request, table, guards, _budget, _isOneBatch);
+        MergeAnswer? answer = null;
+        Exception? failure = null;
+        try
+        {
+            await transaction.RunAsync(cancellationToken).ConfigureAwait(false);
+            if (!_isOneBatch)
+            {
+                answer = await CloseAsync(transaction).ConfigureAwait(false);
+            }
+        }
+#pragma warning disable CA1031 // Whatever is thrown, the transaction may have been committed: that is decided first.
+        catch (Exception thrown)
+#pragma warning restore CA1031
+        {
+            failure = thrown;
+        }
+
+        switch (CommitOutcomeRules.Decide(transaction, connection.FullState, failure))
+        {
+            case CommitOutcome.NotCommitted when failure is not null:
+                if (Provenance.MessageOf(failure) is { } message)
+                {
+                    engine.Learn(message, transaction.Reached);
+                }
+
+                throw failures.NotCommitted(failure, transaction);
+
+            case CommitOutcome.Unknown:
+                throw failures.Unknown(failure, transaction);
+
+            // Committed, yet something failed: the answer stands if it was read to its end, and only then.
+            case CommitOutcome.Committed when !transaction.IsAnswerComplete:
+                throw failures.Unknown(failure, transaction);
+
+            default:
+                return answer ?? Answer(transaction);
+        }
+    }
+
+    private MergeAnswer Answer(MergeTransaction transaction)
+    {
+        try
+        {
+            return ReadAnswer(transaction);
+        }
+#pragma warning disable CA1031 // An answer that is not understood, or for which there is no memory, does not undo the commit.
+        catch (Exception failure) when (transaction.CommitCompleted)
+#pragma warning restore CA1031
+        {
+            throw failures.Unknown(failure, transaction);
+        }
+    }
+
+    private MergeAnswer ReadAnswer(MergeTransaction transaction)
+    {
+        var answer = MergeAnswer.Read(transaction, request, engine.Settings);
+        if (answer.ShowsUnsuitableTable)
+        {
+            engine.Table.Forget();
+        }
+
+        return answer;
+    }
+
+    private async Task<MergeAnswer> CloseAsync(MergeTransaction transaction)
+    {
+        var answer = ReadAnswer(transaction);
+        if (answer.Result is { } result)
+        {
+            var journal = engine.Journals.Length == 0
+                ? null
+                : JournalEntries.Collect(engine.Journals, request.Stack, result, engine.Settings.Limits.Batch);
+            await transaction.CommitAsync(journal, cancellationToken).ConfigureAwait(false);
+        }
+        else if (answer.IsInconclusive)
+        {
+            await transaction.RollBackAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        return answer;
+    }
+}

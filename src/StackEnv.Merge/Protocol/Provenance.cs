@@ -1,0 +1,106 @@
+using System.Text.RegularExpressions;
+using Npgsql;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>Who said what went wrong, and about what. A SQLSTATE alone says neither. docs/protocol.md has the table.</summary>
+/// <remarks>
+/// <see href="https://www.postgresql.org/docs/current/protocol-error-fields.html">The manual: fields of an error message</see>. Routines
+/// are names in PostgreSQL's source, so they are never translated; message texts are, and are not used.
+/// </remarks>
+internal static partial class Provenance
+{
+    private const string EndsSession = "ProcessInterrupts";
+    private const string WaitsForStandby = "SyncRepWaitForLSN";
+    private const string ChecksTablePrivileges = "aclcheck_error";
+    private const string ChecksReplicaIdentity = "CheckCmdReplicaIdentity";
+
+    // https://www.postgresql.org/docs/current/errcodes-appendix.html; the driver has no constants for these.
+    private const string IdleInTransactionSessionTimeout = "25P03";
+    private const string TransactionTimeout = "25P04";
+
+    /// <summary>The error message that the failure brings along, wherever the driver has put it.</summary>
+    public static PostgresException? MessageOf(Exception? failure)
+    {
+        while (failure is not null and not PostgresException)
+        {
+            failure = failure.InnerException;
+        }
+
+        return failure as PostgresException;
+    }
+
+    /// <summary>Whether PostgreSQL itself said this. It always names its routine; poolers that speak in its place do not.</summary>
+    public static bool IsServers(PostgresException message) => !string.IsNullOrEmpty(message.Routine);
+
+    /// <summary>Whether the server ended the session while a statement ran. It does not interrupt a COMMIT that is being carried out.</summary>
+    public static bool EndsTheSessionBeforeCommit(PostgresException message) =>
+        string.Equals(message.Routine, EndsSession, StringComparison.Ordinal) && message.SqlState is
+            PostgresErrorCodes.AdminShutdown or
+            PostgresErrorCodes.IdleSessionTimeout or
+            IdleInTransactionSessionTimeout or
+            TransactionTimeout;
+
+    /// <summary>Whether the answer to COMMIT leaves open if it was carried out: a distributed engine's ambiguous result, a lost worker.</summary>
+    public static bool LeavesCommitOpen(PostgresException answer) =>
+        answer.SqlState is PostgresErrorCodes.StatementCompletionUnknown || HasClass(answer, "08");
+
+    /// <summary>Whether there is no such savepoint, or no transaction, any more.</summary>
+    public static bool IsOutsideTransaction(PostgresException message) =>
+        message.SqlState is PostgresErrorCodes.NoActiveSqlTransaction or PostgresErrorCodes.InvalidSavepointSpecification;
+
+    /// <summary>Whether a deferred constraint or trigger refused the commit: it ran before anything was committed.</summary>
+    public static bool RefusesCommit(PostgresException answer) => HasClass(answer, "23") || HasClass(answer, "P0");
+
+    /// <summary>Whether a notice says that the commit no longer waits for its synchronous standby.</summary>
+    public static bool GivesUpStandby(PostgresNotice notice) => string.Equals(notice.Routine, WaitsForStandby, StringComparison.Ordinal);
+
+    public static bool IsWarning(PostgresNotice notice) => string.Equals(notice.InvariantSeverity, "WARNING", StringComparison.Ordinal);
+
+    /// <summary>Whether the server is a standby, or has been made read-only: what BEGIN READ WRITE, or the locked read, then fails with.</summary>
+    public static bool IsStandby(PostgresException message, MergeStep refused) =>
+        (refused == MergeStep.Begin && message.SqlState is PostgresErrorCodes.FeatureNotSupported) ||
+        (refused is MergeStep.Begin or MergeStep.LockedRead or MergeStep.GuardedUpdate && IsAboutOurs(message) &&
+            message.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction);
+
+    /// <summary>Whether the message is about the text of the statement itself, and not about what a function, trigger or policy does.</summary>
+    public static bool IsAboutText(PostgresException message) => message.Position > 0 && IsAboutOurs(message);
+
+    /// <summary>Whether the statement waited for the row itself: one line of context, with the place of a row version, as in "(0,5)".</summary>
+    public static bool IsAboutRow(PostgresException message) => message.Where is { } where && RowVersion.IsMatch(where);
+
+    /// <summary>
+    /// Whether the message can be shown. What it can name then is names of the schema, roles and limits, and never a value that a cast,
+    /// a constraint, a trigger or a policy was given.
+    /// </summary>
+    public static bool IsSafe(PostgresException message, MergeStep refused) => refused switch
+    {
+        // A message about the text of a journal's statement can quote what the journal wrote into it.
+        MergeStep.Journal => IsAboutOurs(message) && IsSafeWithoutPosition(message),
+
+        // These have no parameters and evaluate nothing of the host's.
+        MergeStep.NotSent or MergeStep.Begin or MergeStep.Limits or MergeStep.Release => true,
+        _ => (IsAboutText(message) && (HasClass(message, "42") || HasClass(message, "0A") || HasClass(message, "3F"))) ||
+            (IsAboutOurs(message) && IsSafeWithoutPosition(message)),
+    };
+
+    public static bool HasClass(PostgresException message, string errorClass) =>
+        message.SqlState.StartsWith(errorClass, StringComparison.Ordinal);
+
+    private static bool IsSafeWithoutPosition(PostgresException message) => message.SqlState switch
+    {
+        PostgresErrorCodes.InsufficientPrivilege => string.Equals(message.Routine, ChecksTablePrivileges, StringComparison.Ordinal),
+        PostgresErrorCodes.ObjectNotInPrerequisiteState => string.Equals(message.Routine, ChecksReplicaIdentity, StringComparison.Ordinal),
+        _ => string.Equals(message.Routine, EndsSession, StringComparison.Ordinal) || message.SqlState is
+            PostgresErrorCodes.ReadOnlySqlTransaction or
+            PostgresErrorCodes.SerializationFailure or
+            PostgresErrorCodes.DeadlockDetected ||
+            HasClass(message, "53"),
+    };
+
+    private static bool IsAboutOurs(PostgresException message) =>
+        string.IsNullOrEmpty(message.Where) && string.IsNullOrEmpty(message.InternalQuery) && message.InternalPosition == 0;
+
+    [GeneratedRegex(@"^[^\n]*\(\d+,\d+\)[^\n]*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex RowVersion { get; }
+}

@@ -1,0 +1,50 @@
+using System.Net.Sockets;
+using Npgsql;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>Whether the same merge may succeed a little later: judged by what time can change.</summary>
+internal static class Transience
+{
+    /// <summary>A failure before anything was sent: time changes all but credentials, names and options.</summary>
+    /// <param name="failure">What was thrown.</param>
+    /// <param name="severalHosts">Whether the data source chooses among several hosts.</param>
+    public static bool OfConnecting(Exception failure, bool severalHosts) => failure switch
+    {
+        PostgresException refused => !IsAboutConnectionString(refused),
+        NpgsqlException { InnerException: AggregateException hosts } => hosts.InnerExceptions.Any(host => OfConnecting(host, severalHosts)),
+
+        // Of several hosts the driver says only that none is suitable, which is how a failover looks while it lasts. A single host that
+        // fails without a cause has refused the credentials or the encryption.
+        NpgsqlException { InnerException: null } => severalHosts,
+        NpgsqlException { InnerException: { } cause } => OfConnecting(cause, severalHosts),
+        _ => OfDriver(failure),
+    };
+
+    /// <summary>What the server, or a pooler in its place, said of a statement.</summary>
+    public static bool OfMessage(PostgresException message, MergeStep refused) =>
+        !Provenance.IsServers(message) || Provenance.IsStandby(message, refused) || message.SqlState switch
+        {
+            PostgresErrorCodes.QueryCanceled or
+            PostgresErrorCodes.LockNotAvailable or
+            PostgresErrorCodes.ObjectInUse or
+            PostgresErrorCodes.SystemError or
+            PostgresErrorCodes.IoError or
+            "25P03" or "25P04" => true,
+            PostgresErrorCodes.DatabaseDropped => false,
+            _ => Provenance.HasClass(message, "08") || Provenance.HasClass(message, "40") || Provenance.HasClass(message, "53") ||
+                Provenance.HasClass(message, "57"),
+        };
+
+    /// <summary>The connection failed while the merge was under way. When the driver loses track of the messages, it throws a plain exception.</summary>
+    /// <remarks><see href="https://github.com/npgsql/npgsql/issues/6391">npgsql#6391</see>.</remarks>
+    public static bool OfDriver(Exception failure) =>
+        failure is TimeoutException or SocketException or IOException or NpgsqlException { IsTransient: true } ||
+        failure.GetType() == typeof(Exception);
+
+    // The server says 08P01 of a client that it does not understand; poolers say it of everything, also of being full.
+    private static bool IsAboutConnectionString(PostgresException refused) =>
+        Provenance.HasClass(refused, "28") || Provenance.HasClass(refused, "3D") || Provenance.HasClass(refused, "42") ||
+        Provenance.HasClass(refused, "22") || Provenance.HasClass(refused, "0A") ||
+        (refused.SqlState is PostgresErrorCodes.ProtocolViolation && Provenance.IsServers(refused));
+}
