@@ -113,21 +113,14 @@ internal sealed class PgBenchClient
 
         var clients = ended.GroupBy(static transaction => transaction.Client, static transaction => transaction.At).ToList();
         var (from, to) = (clients.Max(static client => client.Min()), clients.Min(static client => client.Max()));
-        var latencies = new LatencyHistogram();
+        var latencies = Slice.NewHistogram();
         foreach (var (_, took, at) in ended)
         {
             if (at > from && at <= to)
-                latencies.Record(TimeSpan.FromMicroseconds(took));
+                latencies.RecordValue(TimeSpan.FromMicroseconds(took).Ticks);
         }
 
-        return new(
-            latencies.Count,
-            Math.Max(1, to - from) / 1e6,
-            latencies.Quantile(0.1).TotalMilliseconds,
-            latencies.Quantile(0.5).TotalMilliseconds,
-            latencies.Quantile(0.99).TotalMilliseconds,
-            AllocatedBytes: null,
-            ServerCpuMicroseconds: null);
+        return Slice.Of(latencies, Math.Max(1, to - from) / 1e6, allocatedBytes: null, serverCpuMicroseconds: null);
     }
 
     [SuppressMessage("Security", "CA3006", Justification = "The program is PostgreSQL's own, where the server says it is.")]

@@ -1,4 +1,5 @@
 using System.Globalization;
+using HdrHistogram;
 
 namespace StackEnv.Merge.Benchmarks.Load;
 
@@ -37,7 +38,7 @@ internal sealed class Caller
     }
 
     /// <summary>The durations of the merges that ended within the window.</summary>
-    public LatencyHistogram Latencies { get; } = new();
+    public LongHistogram Latencies { get; } = Slice.NewHistogram();
 
     public Guid NextRow => _rows[_at];
 

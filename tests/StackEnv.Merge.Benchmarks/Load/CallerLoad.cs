@@ -21,7 +21,7 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
         _callersBeforeTheirFirst = callers.Count;
         _allHadTheirFirst = new(TaskCreationOptions.RunContinuationsAsynchronously);
         foreach (var caller in callers)
-            caller.Latencies.Clear();
+            caller.Latencies.Reset();
 
         var running = Task.WhenAll(callers.Select(caller => Task.Run(() => CallAsync(caller))));
 
@@ -55,7 +55,7 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
             var env = await contestant.MergeAsync(caller.NextRow, caller.NextChanges());
             var endedAt = Stopwatch.GetTimestamp();
             if (endedAt >= Volatile.Read(ref _windowStart) && endedAt < Volatile.Read(ref _windowEnd))
-                caller.Latencies.Record(Stopwatch.GetElapsedTime(startedAt, endedAt));
+                caller.Latencies.RecordValue(Stopwatch.GetElapsedTime(startedAt, endedAt).Ticks);
             caller.Merged(env);
             startedAt = endedAt;
         }

@@ -1,3 +1,5 @@
+using HdrHistogram;
+
 namespace StackEnv.Merge.Benchmarks.Load;
 
 /// <summary>What one contestant did in one round.</summary>
@@ -17,5 +19,24 @@ internal sealed record Slice(
     double? AllocatedBytes,
     double? ServerCpuMicroseconds)
 {
+    // To 1 %. A merge that takes longer than this is one that hangs.
+    private const long LongestTicks = TimeSpan.TicksPerHour;
+
     public double MergesPerSecond => Merges / Seconds;
+
+    /// <summary>For durations in ticks.</summary>
+    public static LongHistogram NewHistogram() => new(LongestTicks, numberOfSignificantValueDigits: 2);
+
+    /// <summary>The duration, in milliseconds, that this percentage of all stays below; 0 if there is none.</summary>
+    public static double MillisecondsAt(HistogramBase latencies, double percentile) =>
+        latencies.TotalCount == 0 ? 0 : TimeSpan.FromTicks(latencies.GetValueAtPercentile(percentile)).TotalMilliseconds;
+
+    public static Slice Of(LongHistogram latencies, double seconds, double? allocatedBytes, double? serverCpuMicroseconds) => new(
+        latencies.TotalCount,
+        seconds,
+        MillisecondsAt(latencies, 10),
+        MillisecondsAt(latencies, 50),
+        MillisecondsAt(latencies, 99),
+        allocatedBytes,
+        serverCpuMicroseconds);
 }

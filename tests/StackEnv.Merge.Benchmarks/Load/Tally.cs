@@ -1,3 +1,5 @@
+using HdrHistogram;
+
 namespace StackEnv.Merge.Benchmarks.Load;
 
 /// <summary>Adds up what one contestant does in the turns of one round.</summary>
@@ -7,7 +9,7 @@ internal sealed class Tally
     private long _allocatedBytes;
     private TimeSpan? _serverCpu = TimeSpan.Zero;
 
-    public LatencyHistogram Latencies { get; } = new();
+    public LongHistogram Latencies { get; } = Slice.NewHistogram();
 
     public void Add(TimeSpan window, long allocatedBytes, TimeSpan? serverCpu)
     {
@@ -16,12 +18,6 @@ internal sealed class Tally
         _serverCpu += serverCpu;
     }
 
-    public Slice ToSlice() => new(
-        Latencies.Count,
-        _time.TotalSeconds,
-        Latencies.Quantile(0.1).TotalMilliseconds,
-        Latencies.Quantile(0.5).TotalMilliseconds,
-        Latencies.Quantile(0.99).TotalMilliseconds,
-        (double)_allocatedBytes / Latencies.Count,
-        _serverCpu?.TotalMicroseconds / Latencies.Count);
+    public Slice ToSlice() => Slice.Of(
+        Latencies, _time.TotalSeconds, (double)_allocatedBytes / Latencies.TotalCount, _serverCpu?.TotalMicroseconds / Latencies.TotalCount);
 }

@@ -27,14 +27,14 @@ internal static class DelayCheck
         await using var dataSource = NpgsqlDataSource.Create(connectionString);
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var command = new NpgsqlCommand("SELECT", connection);
-        var latencies = new LatencyHistogram();
+        var latencies = Slice.NewHistogram();
         for (var time = 0; time < times; time++)
         {
             var startedAt = Stopwatch.GetTimestamp();
             await command.ExecuteNonQueryAsync();
-            latencies.Record(Stopwatch.GetElapsedTime(startedAt));
+            latencies.RecordValue(Stopwatch.GetElapsedTime(startedAt).Ticks);
         }
 
-        return latencies.Quantile(0.5).TotalMilliseconds;
+        return Slice.MillisecondsAt(latencies, 50);
     }
 }

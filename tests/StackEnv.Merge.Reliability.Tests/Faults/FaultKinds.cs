@@ -59,8 +59,8 @@ internal static class FaultKinds
     /// <summary>Whether a caller may be told this. Unknown is never a lie, and no excuse where the connection is well.</summary>
     public static bool MayBeTold(this FaultKind kind, Told told) => kind switch
     {
-        FaultKind.Delay => told == Told.Committed,
-        FaultKind.LockedRow => told == Told.NotCommitted,
+        FaultKind.Delay => told.IsCommitted is true,
+        FaultKind.LockedRow => told.IsCommitted is false,
         _ => true,
     };
 }

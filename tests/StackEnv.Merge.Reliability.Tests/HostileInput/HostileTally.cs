@@ -27,8 +27,8 @@ internal sealed class HostileTally(int near)
 
     public void Add(HostileCase hostile, Expectation expected)
     {
-        var verdict = expected.Verdicts.First();
-        var kind = verdict.StartsWith("store_error", StringComparison.Ordinal) ? verdict : verdict.Split(' ')[0];
+        var told = expected.Told.First();
+        var kind = told.Code is "store_error" ? $"{told.Code} {told.Facts}" : told.Code;
         var over = expected.Decision is { Bytes: var bytes } ? bytes - hostile.MaxEnvBytes : int.MinValue;
         lock (_gate)
         {

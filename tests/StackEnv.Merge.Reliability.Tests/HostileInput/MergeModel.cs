@@ -3,7 +3,8 @@ using System.Text;
 
 namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
-/// <summary>The contract once more, as a plain function of the case, written from the documentation and sharing nothing with the library.</summary>
+/// <summary>The contract as a plain function of the case, written from the documentation.</summary>
+/// <remarks>It shares no code with the library, nor with the model of the linearizability campaign: each is the other's second opinion.</remarks>
 internal static class MergeModel
 {
     private const int LongestShownKey = 64;
@@ -14,16 +15,16 @@ internal static class MergeModel
     {
         if (hostile.Fault is { } invalid && OptionFault.OfTheOptions.Contains(invalid))
         {
-            return Expectation.Of(invalid.Verdict);
+            return Expectation.Of(invalid.Told);
         }
 
         var (key, owner) = (hostile.Stack.Key, hostile.Stack.Owner);
         if (hostile.RequiresOwner && owner is null)
         {
-            return Expectation.Of("misuse_stack");
+            return Expectation.Of(new Told("misuse_stack"));
         }
 
-        if (hostile.Changes.SelectMany(change => Defects(change, hostile.TakesAnyKey)).ToHashSet(StringComparer.Ordinal) is { Count: > 0 } defects)
+        if (hostile.Changes.SelectMany(change => Defects(change, hostile.TakesAnyKey)).ToHashSet() is { Count: > 0 } defects)
         {
             return new(defects);
         }
@@ -31,30 +32,30 @@ internal static class MergeModel
         var alone = BytesAlone(hostile.Changes);
         if (alone > hostile.MaxEnvBytes)
         {
-            return Expectation.Of(Verdict.TooLarge(alone, hostile.MaxEnvBytes), (alone, 0));
+            return Expectation.Of(Told.TooLarge(alone, hostile.MaxEnvBytes), (alone, 0));
         }
 
         if ((key is string text && !CanStore(text)) || (owner is string name && !CanStore(name)))
         {
-            return Expectation.Of("not_found");
+            return Expectation.Of(Told.NotFound);
         }
 
-        if (Misfits(hostile).ToHashSet(StringComparer.Ordinal) is { Count: > 0 } misfits)
+        if (Misfits(hostile).ToHashSet() is { Count: > 0 } misfits)
         {
             return new(misfits);
         }
 
         if (!key.Equals(hostile.Stack.RowKey) || (owner is not null && !owner.Equals(hostile.Stack.RowOwner)))
         {
-            return Expectation.Of("not_found");
+            return Expectation.Of(Told.NotFound);
         }
 
         if (hostile.Status is { } status && hostile.DeletingStatuses.Contains(status, StringComparer.Ordinal))
         {
-            return Expectation.Of(Verdict.Deleting(status));
+            return Expectation.Of(Told.Deleting(status));
         }
 
-        return (hostile.Document ?? JsonObject.Empty) is JsonObject stored ? Merge(stored, hostile) : Expectation.Of("stored_env_invalid");
+        return (hostile.Document ?? JsonObject.Empty) is JsonObject stored ? Merge(stored, hostile) : Expectation.Of(new Told("stored_env_invalid"));
     }
 
     /// <summary>What the set would be after the changes, whatever the cap.</summary>
@@ -105,43 +106,44 @@ internal static class MergeModel
         var keysSet = hostile.Changes.Count(static change => !string.IsNullOrEmpty(change.Value));
         if (string.Equals(stored.Compact, after.Compact, StringComparison.Ordinal))
         {
-            return Expectation.Of(Verdict.Unchanged(keysSet, env.Count)) with { Env = env };
+            return Expectation.Of(Told.Merged(changed: false, keysSet, keysDeleted: 0, env.Count, env));
         }
 
         var (bytesBefore, bytesAfter) = (stored.CompactBytes, after.CompactBytes);
         if (bytesAfter > hostile.MaxEnvBytes && bytesAfter >= bytesBefore)
         {
-            return Expectation.Of(Verdict.TooLarge(bytesAfter, hostile.MaxEnvBytes), (bytesAfter, bytesBefore));
+            return Expectation.Of(Told.TooLarge(bytesAfter, hostile.MaxEnvBytes), (bytesAfter, bytesBefore));
         }
 
         var keysDeleted = hostile.Changes.Count(change => string.IsNullOrEmpty(change.Value) && before.ContainsKey(change.Key));
-        return Expectation.Of(Verdict.Merged(keysSet, keysDeleted, env.Count), (bytesAfter, bytesBefore)) with { Stored = after, Env = env };
+        var told = Told.Merged(changed: true, keysSet, keysDeleted, env.Count, env);
+        return Expectation.Of(told, (bytesAfter, bytesBefore)) with { Stored = after };
     }
 
-    private static IEnumerable<string> Defects((string Key, string? Value) change, bool takesAnyKey)
+    private static IEnumerable<Told> Defects((string Key, string? Value) change, bool takesAnyKey)
     {
         if (!CanStore(change.Key) || !(takesAnyKey || MatchesGrammar(change.Key)))
         {
-            yield return Verdict.InvalidKey(Shown(change.Key));
+            yield return Told.InvalidKey(Shown(change.Key));
         }
 
         if (change.Value is { } value && !CanStore(value))
         {
-            yield return Verdict.InvalidValue(Shown(change.Key), value.Contains('\0', StringComparison.Ordinal) ? Verdict.Nul : Verdict.Surrogate);
+            yield return Told.InvalidValue(Shown(change.Key), value.Contains('\0', StringComparison.Ordinal) ? Told.Nul : Told.Surrogate);
         }
     }
 
     // What the table's own columns make of the merge: the statement is refused before it looks at any row.
-    private static IEnumerable<string> Misfits(HostileCase hostile)
+    private static IEnumerable<Told> Misfits(HostileCase hostile)
     {
         if (hostile.Fault is { } fault && (!fault.NeedsOwner || hostile.Stack.Owner is not null))
         {
-            yield return fault.Verdict;
+            yield return fault.Told;
         }
 
         if (TypeOf(hostile.Stack.Key) != hostile.Stack.KeyType || (hostile.Stack.Owner is { } owner && TypeOf(owner) != hostile.Stack.OwnerType))
         {
-            yield return "store_error 42883";
+            yield return Told.StoreError("42883");
         }
     }
 

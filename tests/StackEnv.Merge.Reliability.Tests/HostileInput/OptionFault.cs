@@ -3,27 +3,27 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 /// <summary>One thing that is wrong with a host's options.</summary>
 /// <param name="Name">For people.</param>
 /// <param name="Break">Breaks sound options.</param>
-/// <param name="Verdict">What comes of it.</param>
+/// <param name="Told">What the caller is told.</param>
 /// <param name="NeedsOwner">Whether it matters only to merges that name an owner.</param>
-internal sealed record OptionFault(string Name, Action<StackEnvMergeOptions> Break, string Verdict, bool NeedsOwner = false)
+internal sealed record OptionFault(string Name, Action<StackEnvMergeOptions> Break, Told Told, bool NeedsOwner = false)
 {
     private const string NoSuchName = "no \"such\" name";
 
-    private const string UndefinedTable = "store_error 42P01";
+    private static readonly Told UndefinedTable = Told.StoreError("42P01");
 
-    private const string UndefinedColumn = "store_error 42703";
+    private static readonly Told UndefinedColumn = Told.StoreError("42703");
 
     /// <summary>Options that no merger can be made with.</summary>
     public static OptionFault[] OfTheOptions { get; } =
     [
-        new("an empty table name", static options => options.Table = "", "invalid_option Table"),
-        new("an empty schema name", static options => options.Schema = "", "invalid_option Schema"),
-        new("a column name with NUL", static options => options.EnvVarsColumn = "env\0vars", "invalid_option EnvVarsColumn"),
-        new("a column name with half of a surrogate pair", static options => options.UpdatedAtColumn = "up\ud83ddated", "invalid_option UpdatedAtColumn"),
-        new("no status of a teardown", static options => options.DeletingStatuses.Clear(), "invalid_option DeletingStatuses"),
-        new("a status with NUL", static options => options.DeletingStatuses.Add("del\0eting"), "invalid_option DeletingStatuses"),
-        new("a cap of one byte", static options => options.MaxEnvBytes = 1, "invalid_option MaxEnvBytes"),
-        new("no grammar", static options => options.IsValidKey = null!, "invalid_option IsValidKey"),
+        new("an empty table name", static options => options.Table = "", new("invalid_option", "Table")),
+        new("an empty schema name", static options => options.Schema = "", new("invalid_option", "Schema")),
+        new("a column name with NUL", static options => options.EnvVarsColumn = "env\0vars", new("invalid_option", "EnvVarsColumn")),
+        new("a column name with half of a surrogate pair", static options => options.UpdatedAtColumn = "up\ud83ddated", new("invalid_option", "UpdatedAtColumn")),
+        new("no status of a teardown", static options => options.DeletingStatuses.Clear(), new("invalid_option", "DeletingStatuses")),
+        new("a status with NUL", static options => options.DeletingStatuses.Add("del\0eting"), new("invalid_option", "DeletingStatuses")),
+        new("a cap of one byte", static options => options.MaxEnvBytes = 1, new("invalid_option", "MaxEnvBytes")),
+        new("no grammar", static options => options.IsValidKey = null!, new("invalid_option", "IsValidKey")),
     ];
 
     /// <summary>Options that do not fit the table.</summary>

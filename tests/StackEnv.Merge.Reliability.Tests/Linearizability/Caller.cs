@@ -46,17 +46,17 @@ internal sealed class Caller : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _dataSource.DisposeAsync();
 
-    private static async Task<Outcome> ToldAsync(Task<MergeResult> merging)
+    private static async Task<Told> ToldAsync(Task<MergeResult> merging)
     {
         try
         {
-            return Outcome.Of(await merging);
+            return Told.Of(await merging);
         }
 #pragma warning disable CA1031 // Every failure is an answer, and to be explained.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            return Outcome.Of(failure);
+            return Told.Of(failure);
         }
     }
 }

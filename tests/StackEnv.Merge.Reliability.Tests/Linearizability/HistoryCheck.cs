@@ -20,8 +20,8 @@ internal sealed class HistoryCheck
         _callers = [.. callers];
     }
 
-    /// <summary>Says of each answer that the history does not explain, and of each write that no answer accounts for, what it is.</summary>
-    public IEnumerable<string> Unexplained()
+    /// <summary>Each answer that the history does not explain, and each write that no answer accounts for, which has no operation.</summary>
+    public IEnumerable<(Operation? Operation, string Text)> Unexplained()
     {
         var accountedFor = new HashSet<int>();
         foreach (var operation in _operations)
@@ -31,7 +31,7 @@ internal sealed class HistoryCheck
             accountedFor.UnionWith(written);
             if (!IsExplained(operation, written))
             {
-                yield return $"{operation}{string.Concat(Around(operation).Select(static version => $"\n      {version}"))}";
+                yield return (operation, $"{operation}{string.Concat(Around(operation).Select(static version => $"\n      {version}"))}");
             }
         }
 
@@ -39,25 +39,25 @@ internal sealed class HistoryCheck
         {
             if (_callers.Contains(_versions[index].Writer) ? !accountedFor.Contains(index) : !LeavesTheSetAlone(index))
             {
-                yield return $"Nobody was told of {_versions[index]}, after {Before(index)}";
+                yield return (null, $"Nobody was told of {_versions[index]}, after {Before(index)}");
             }
         }
     }
 
-    private bool IsExplained(Operation operation, List<int> written) => (operation.Told.Kind, written) switch
+    private bool IsExplained(Operation operation, List<int> written) => (operation.Told.Code, written) switch
     {
-        (OutcomeKind.Written, [var index]) =>
+        ("committed", [var index]) =>
             MergeModel.Apply(operation.Request, Before(index)) is var (told, after) && told == operation.Told && after == _versions[index].State,
 
-        (OutcomeKind.Unknown, [var index]) =>
-            MergeModel.Apply(operation.Request, Before(index)) is ({ Kind: OutcomeKind.Written }, var after) && after == _versions[index].State,
+        ("outcome_unknown", [var index]) =>
+            MergeModel.Apply(operation.Request, Before(index)) is ({ Code: "committed" }, var after) && after == _versions[index].State,
 
-        (OutcomeKind.Unchanged or OutcomeKind.Deleting or OutcomeKind.TooLarge or OutcomeKind.NotFound, []) =>
+        ("unchanged" or "stack_deleting" or "env_too_large" or "not_found", []) =>
             StatesDuring(operation).Any(state => MergeModel.Apply(operation.Request, state).Told == operation.Told),
 
-        (OutcomeKind.LockTimeout, []) => operation.Elapsed >= operation.Request.LockTimeout,
-        (OutcomeKind.Cancelled, []) => operation.Request.CancelAfter is not null,
-        (OutcomeKind.Unknown, []) => true,
+        ("lock_timeout", []) => operation.Elapsed >= operation.Request.LockTimeout,
+        ("cancelled", []) => operation.Request.CancelAfter is not null,
+        ("outcome_unknown", []) => true,
         _ => false,
     };
 

@@ -7,7 +7,7 @@ public sealed class HistoryCheckTests
     private static readonly StackState Second = First with { Env = """{"B":"2"}""" };
 
     private static readonly MergeRequest SetBAndDeleteA = Request(("A", null), ("B", "2"));
-    private static readonly Outcome Truth = Outcome.Merged(changed: true, keysSet: 1, keysDeleted: 1, totalAfter: 1, Second.Env);
+    private static readonly Told Truth = Told.Merged(changed: true, keysSet: 1, keysDeleted: 1, totalAfter: 1, EnvText.Parse(Second.Env));
 
     [Fact]
     public void The_truth_is_explained()
@@ -22,7 +22,7 @@ public sealed class HistoryCheckTests
     [InlineData(1, 1, 1, false)]
     public void A_wrong_count_is_found(int keysSet, int keysDeleted, int totalAfter, bool changed)
     {
-        var told = Outcome.Merged(changed, keysSet, keysDeleted, totalAfter, Second.Env);
+        var told = Told.Merged(changed, keysSet, keysDeleted, totalAfter, EnvText.Parse(Second.Env));
 
         Assert.Single(Unexplained([Inserted(), By("caller", Second)], Merge(SetBAndDeleteA, told)));
     }
@@ -36,7 +36,7 @@ public sealed class HistoryCheckTests
     [Fact]
     public void A_write_that_the_caller_was_not_told_of_is_found()
     {
-        Assert.Single(Unexplained([Inserted(), By("caller", Second)], Merge(SetBAndDeleteA, new(OutcomeKind.Cancelled)) with { Request = SetBAndDeleteA with { CancelAfter = TimeSpan.Zero } }));
+        Assert.Single(Unexplained([Inserted(), By("caller", Second)], Merge(SetBAndDeleteA, new("cancelled")) with { Request = SetBAndDeleteA with { CancelAfter = TimeSpan.Zero } }));
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class HistoryCheckTests
     public void A_refusal_by_a_state_that_was_over_before_the_call_is_found()
     {
         RowVersion[] versions = [Inserted(), By("teardown", First with { Status = "deleting" }), By("teardown", First, version: 3)];
-        var refused = Merge(SetBAndDeleteA, Outcome.Deleting("deleting"));
+        var refused = Merge(SetBAndDeleteA, Told.Deleting("deleting"));
 
         Assert.Empty(Unexplained(versions, refused));
         Assert.Single(Unexplained(versions, refused with { Earliest = 3, Latest = 3 }));
@@ -67,7 +67,7 @@ public sealed class HistoryCheckTests
     [Fact]
     public void A_refusal_by_a_state_that_came_after_the_answer_is_found()
     {
-        Assert.Single(Unexplained([Inserted(), By("teardown", First with { Status = "deleting" })], Merge(SetBAndDeleteA, Outcome.Deleting("deleting")) with { Latest = 1 }));
+        Assert.Single(Unexplained([Inserted(), By("teardown", First with { Status = "deleting" })], Merge(SetBAndDeleteA, Told.Deleting("deleting")) with { Latest = 1 }));
     }
 
     [Fact]
@@ -81,7 +81,7 @@ public sealed class HistoryCheckTests
     [Fact]
     public void A_lock_timeout_that_came_too_soon_is_found()
     {
-        var timedOut = Merge(SetBAndDeleteA, new(OutcomeKind.LockTimeout));
+        var timedOut = Merge(SetBAndDeleteA, new("lock_timeout"));
 
         Assert.Single(Unexplained([Inserted()], timedOut));
         Assert.Empty(Unexplained([Inserted()], timedOut with { Elapsed = timedOut.Request.LockTimeout }));
@@ -90,12 +90,12 @@ public sealed class HistoryCheckTests
     private static MergeRequest Request(params (string Key, string? Value)[] changes) => new(
         "merge", Guid.Empty, Owner: null, changes.ToDictionary(), MaxEnvBytes: 65_536, LockTimeout: TimeSpan.FromSeconds(1), CancelAfter: null);
 
-    private static Operation Merge(MergeRequest request, Outcome told) => new("caller", request, told, Earliest: 1, Latest: 3, Elapsed: TimeSpan.Zero);
+    private static Operation Merge(MergeRequest request, Told told) => new("caller", request, told, Earliest: 1, Latest: 3, Elapsed: TimeSpan.Zero);
 
     private static RowVersion Inserted() => By("teardown", First, version: 1);
 
     private static RowVersion By(string writer, StackState state, long version = 2) => new(version, writer, state);
 
-    private static IEnumerable<string> Unexplained(RowVersion[] versions, params Operation[] operations) =>
+    private static IEnumerable<(Operation? Operation, string Text)> Unexplained(RowVersion[] versions, params Operation[] operations) =>
         new HistoryCheck(versions, operations, callers: ["caller"]).Unexplained();
 }

@@ -1,24 +1,28 @@
 namespace StackEnv.Merge.Reliability.Tests.Linearizability;
 
 /// <summary>The contract of a merge as a function of the row: what the caller is told, and the row afterwards.</summary>
+/// <remarks>
+/// The campaign of hostile input has a model of its own, on purpose: an oracle must not share code with what it judges, nor with another
+/// oracle, because a mistake in the shared part would then agree with itself. Only the form of an answer, <see cref="Told"/>, is the same.
+/// </remarks>
 internal static class MergeModel
 {
-    public static (Outcome Told, StackState? After) Apply(MergeRequest request, StackState? row)
+    public static (Told Told, StackState? After) Apply(MergeRequest request, StackState? row)
     {
         var sets = request.Changes.Where(static change => !string.IsNullOrEmpty(change.Value)).ToDictionary(static change => change.Key, static change => change.Value!);
         if (EnvText.Bytes(sets) is var alone && alone > request.MaxEnvBytes)
         {
-            return (Outcome.TooLarge(alone, request.MaxEnvBytes), row);
+            return (Told.TooLarge(alone, request.MaxEnvBytes), row);
         }
 
         if (row is null || (request.Owner is { } owner && owner != row.Owner))
         {
-            return (Outcome.NotFound(), row);
+            return (Told.NotFound, row);
         }
 
         if (row.Status is "deleting")
         {
-            return (Outcome.Deleting(row.Status), row);
+            return (Told.Deleting(row.Status), row);
         }
 
         var env = EnvText.Parse(row.Env);
@@ -39,7 +43,7 @@ internal static class MergeModel
         var changed = after != row;
         var bytes = EnvText.Bytes(env);
         return changed && bytes > request.MaxEnvBytes && bytes >= EnvText.Bytes(EnvText.Parse(row.Env))
-            ? (Outcome.TooLarge(bytes, request.MaxEnvBytes), row)
-            : (Outcome.Merged(changed, sets.Count, deleted, env.Count, after.Env), after);
+            ? (Told.TooLarge(bytes, request.MaxEnvBytes), row)
+            : (Told.Merged(changed, sets.Count, deleted, env.Count, env), after);
     }
 }

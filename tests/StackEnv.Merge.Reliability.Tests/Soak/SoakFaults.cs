@@ -8,10 +8,8 @@ internal sealed class SoakFaults(RestartableCluster cluster, IReadOnlyList<SoakC
     private const int MostMessagesAway = 500;
     private const string AnySession = "SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY state, random() LIMIT 1";
 
-    private readonly SortedDictionary<string, int> _faults = new(StringComparer.Ordinal);
-
     /// <summary>How many there were of each kind.</summary>
-    public IReadOnlyDictionary<string, int> Faults => _faults;
+    public Tally Faults { get; } = new();
 
     public async Task StrikeAsync(int number, Random random)
     {
@@ -26,17 +24,17 @@ internal sealed class SoakFaults(RestartableCluster cluster, IReadOnlyList<SoakC
         switch (random.Next(10))
         {
             case 0:
-                Count("cancelled token");
+                Faults.Count("cancelled token");
                 await caller.CancelAsync();
                 break;
 
             case 1:
-                Count("terminated session");
+                Faults.Count("terminated session");
                 await database.ScalarAsync<bool>($"SELECT pg_terminate_backend(({AnySession}))", caller.Host.Name);
                 break;
 
             case 2:
-                Count("cancelled query");
+                Faults.Count("cancelled query");
                 await database.ScalarAsync<bool>($"SELECT pg_cancel_backend(({AnySession}))", caller.Host.Name);
                 break;
 
@@ -50,7 +48,7 @@ internal sealed class SoakFaults(RestartableCluster cluster, IReadOnlyList<SoakC
     {
         WireAction[] actions = [WireAction.Hold, WireAction.Blackhole, WireAction.Silence, WireAction.HalfClose, WireAction.Close, WireAction.Reset];
         var action = actions[random.Next(actions.Length)];
-        Count(action.ToString());
+        Faults.Count(action.ToString());
         proxy.Arm(new(random.Next(2) == 0, random.Next(MostMessagesAway), random.Next(2) == 0 ? 0 : random.Next(1, int.MaxValue), action));
         await Task.WhenAny(proxy.Struck, Task.Delay(TimeSpan.FromSeconds(1)));
         await Task.Delay(TimeSpan.FromMilliseconds(random.Next(500)));
@@ -66,19 +64,19 @@ internal sealed class SoakFaults(RestartableCluster cluster, IReadOnlyList<SoakC
         switch (random.Next(3))
         {
             case 0:
-                Count("killed process");
+                Faults.Count("killed process");
                 await RestartableCluster.KillBackendAsync(await AnyProcessAsync(callers[random.Next(callers.Count)].Host));
                 await cluster.WaitUntilReadyAsync();
                 break;
 
             case 1:
-                Count("fast restart");
+                Faults.Count("fast restart");
                 await cluster.StopAsync(ShutdownMode.Fast);
                 await cluster.StartAgainAsync();
                 break;
 
             default:
-                Count("immediate restart");
+                Faults.Count("immediate restart");
                 await cluster.StopAsync(ShutdownMode.Immediate);
                 await cluster.StartAgainAsync();
                 break;
@@ -97,6 +95,4 @@ internal sealed class SoakFaults(RestartableCluster cluster, IReadOnlyList<SoakC
         while (process == 0);
         return process;
     }
-
-    private void Count(string kind) => _faults[kind] = _faults.GetValueOrDefault(kind) + 1;
 }

@@ -16,23 +16,13 @@ internal sealed class SoakLedger
     private readonly long _startedAt = Stopwatch.GetTimestamp();
     private readonly List<(SoakHost Host, TimeSpan At)> _hits = [];
     private readonly List<string> _unexplained = [];
-    private readonly SortedDictionary<string, int> _failures = new(StringComparer.Ordinal);
     private TimeSpan _outageFrom = TimeSpan.MaxValue;
     private TimeSpan _outageTo = TimeSpan.MinValue;
 
     public TimeSpan Now => Stopwatch.GetElapsedTime(_startedAt);
 
     /// <summary>Failed merges by error code.</summary>
-    public IReadOnlyDictionary<string, int> Failures
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return new SortedDictionary<string, int>(_failures, StringComparer.Ordinal);
-            }
-        }
-    }
+    public Tally Failures { get; } = new();
 
     /// <summary>Failed merges that no fault explains.</summary>
     public IReadOnlyList<string> Unexplained
@@ -73,10 +63,9 @@ internal sealed class SoakLedger
 
     public void NoteFailure(SoakHost host, TimeSpan begunAt, Exception failure)
     {
+        Failures.Count(Told.Of(failure).Code);
         lock (_gate)
         {
-            var code = (failure as StackEnvMergeException)?.ErrorCode ?? "cancelled";
-            _failures[code] = _failures.GetValueOrDefault(code) + 1;
             if (_outageFrom <= Now && Now <= _outageTo + Aftermath)
             {
                 return;

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Npgsql;
 
 namespace StackEnv.Merge.Reliability.Tests.Waits;
@@ -20,7 +19,7 @@ public sealed class NoConnectionIsLostTests(ITestOutputHelper output) : Database
             dataSource,
             new() { LockTimeout = TimeSpan.FromMilliseconds(5) },
             journals: withJournal ? [new Journal(static (_, _) => [])] : []);
-        var tally = new ConcurrentDictionary<string, int>(StringComparer.Ordinal);
+        var tally = new Tally();
         var held = await Database.InsertAsync();
         var free = await Database.InsertAsync();
         await using (await Database.LockAsync(held))
@@ -34,15 +33,14 @@ public sealed class NoConnectionIsLostTests(ITestOutputHelper output) : Database
                     giveUp.CancelAfter(random.Next(8));
                 }
 
-                var what = await OutcomeAsync(merger, random.Next(4) == 0 ? free : held, giveUp.Token);
-                tally.AddOrUpdate(what, 1, static (_, count) => count + 1);
+                tally.Count(await OutcomeAsync(merger, random.Next(4) == 0 ? free : held, giveUp.Token));
             });
         }
 
         Assert.Equal(0, await Database.ScalarAsync<long>(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND (state <> 'idle' OR xact_start IS NOT NULL)", $"{Database.Schema}_pool"));
-        tally[StillUsable] = await OpenAllAtOnceAsync(dataSource);
-        campaign.ReportTable(["what", "count"], tally.OrderBy(static entry => entry.Key, StringComparer.Ordinal).Select(static entry => (IReadOnlyList<object>)[entry.Key, entry.Value]));
+        tally.Count(StillUsable, await OpenAllAtOnceAsync(dataSource));
+        campaign.ReportTable(["what", "count"], tally.Rows);
         Assert.Equal(PoolSize, tally[StillUsable]);
         Assert.True((await merger.MergeAsync(held, Changes(("A", "2")))).Changed);
     }

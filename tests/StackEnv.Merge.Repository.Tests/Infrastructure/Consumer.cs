@@ -1,4 +1,4 @@
-namespace StackEnv.Merge.Tests.Infrastructure;
+namespace StackEnv.Merge.Repository.Tests.Infrastructure;
 
 /// <summary>A new project with nothing in it but one code block of the documents, and the packages that the block needs.</summary>
 /// <param name="Name">Of the project.</param>

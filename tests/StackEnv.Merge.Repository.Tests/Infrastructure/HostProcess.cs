@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace StackEnv.Merge.Tests.Infrastructure;
+namespace StackEnv.Merge.Repository.Tests.Infrastructure;
 
 /// <summary>A program that runs until it is disposed of.</summary>
 public sealed class HostProcess(Process process) : IAsyncDisposable

@@ -3,7 +3,7 @@ using System.Reflection.Metadata;
 using System.Text.Json;
 using System.Xml.Linq;
 
-namespace StackEnv.Merge.Tests;
+namespace StackEnv.Merge.Repository.Tests;
 
 /// <summary>What the package promises to NuGet, to those who restore it and to a debugger.</summary>
 [Collection(PackedLibrary.Collection)]

@@ -2,10 +2,10 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
-namespace StackEnv.Merge.Reliability.Tests.Linearizability;
+namespace StackEnv.Merge.Testing;
 
 /// <summary>A set as one text: compact JSON in the order of the keys, so that equal sets are equal texts.</summary>
-internal static class EnvText
+public static class EnvText
 {
     // Escapes no more than JSON demands, for the characters that the campaign draws from.
     private static readonly JsonSerializerOptions Compact = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

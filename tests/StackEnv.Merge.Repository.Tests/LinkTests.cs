@@ -1,4 +1,4 @@
-namespace StackEnv.Merge.Tests;
+namespace StackEnv.Merge.Repository.Tests;
 
 /// <summary>Links between the documents, and from them to files.</summary>
 public sealed class LinkTests

@@ -4,9 +4,8 @@ using System.Reflection;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging;
-using StackEnv.Merge.Diagnostics;
 
-namespace StackEnv.Merge.Tests;
+namespace StackEnv.Merge.Repository.Tests;
 
 /// <summary>Every metric, label, outcome and log event that the page about operations and its dashboard name is one that there is.</summary>
 public sealed partial class OperationsPageTests : DatabaseTest
@@ -33,14 +32,15 @@ public sealed partial class OperationsPageTests : DatabaseTest
     {
         var listed = Code().Matches(OutcomeList().Match(Page.Text).Value).Select(static match => match.Groups["code"].Value).ToHashSet();
 
-        Assert.Equal([.. PublicSurfaceTests.Failures.Select(static failure => failure.ErrorCode), "committed", "unchanged", "cancelled", "error"], listed);
+        Assert.Equal([.. Failures.All.Select(static failure => failure.ErrorCode), "committed", "unchanged", "cancelled", "error"], listed);
         Assert.Subset(listed, OutcomeFilter().Matches(Page.Text + Dashboard).SelectMany(static match => match.Groups["outcomes"].Value.Split('|')).ToHashSet());
     }
 
     [Fact]
     public void The_table_of_log_events_is_complete()
     {
-        var events = typeof(Log).GetMethods(BindingFlags.Static | BindingFlags.Public)
+        var events = typeof(StackEnvMerger).Assembly.GetType("StackEnv.Merge.Diagnostics.Log", throwOnError: true)!
+            .GetMethods(BindingFlags.Static | BindingFlags.Public)
             .Select(static method => (method.Name, Event: method.GetCustomAttribute<LoggerMessageAttribute>()!))
             .Select(static entry => string.Create(CultureInfo.InvariantCulture, $"| {entry.Event.EventId} | `{entry.Name}` | {entry.Event.Level} |"));
 
@@ -66,7 +66,7 @@ public sealed partial class OperationsPageTests : DatabaseTest
     {
         var rows = ErrorRow().Matches(new Document("README.md").Text).Select(static row => (row.Groups["type"].Value, row.Groups["code"].Value));
 
-        Assert.Equal(PublicSurfaceTests.Failures.Select(static failure => (failure.GetType().Name, failure.ErrorCode)), rows);
+        Assert.Equal(Failures.All.Select(static failure => (failure.GetType().Name, failure.ErrorCode)), rows);
     }
 
     // As https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics has it: units in words, those in braces dropped.
@@ -78,7 +78,7 @@ public sealed partial class OperationsPageTests : DatabaseTest
         {
             InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Meter.Name is Telemetry.Name or "Npgsql")
+                if (instrument.Meter.Name is "StackEnv.Merge" or "Npgsql")
                 {
                     listener.EnableMeasurementEvents(instrument);
                     var name = Prometheus(instrument.Name) + (instrument.Unit is "s" ? "_seconds" : "");

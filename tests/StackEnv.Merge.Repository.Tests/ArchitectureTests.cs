@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
 
-namespace StackEnv.Merge.Tests;
+namespace StackEnv.Merge.Repository.Tests;
 
 /// <summary>Where what lives in <c>src/StackEnv.Merge</c>, and what may know what.</summary>
 public sealed class ArchitectureTests
@@ -116,15 +116,9 @@ public sealed class ArchitectureTests
     }
 
     private static string FileOf(Type type) => type.Namespace is Protocol or Diagnostics or Text
-        ? Path.Combine(type.Namespace[(Root.Length + 1)..], $"{type.Name}.cs")
+        ? $"{type.Namespace[(Root.Length + 1)..]}/{type.Name}.cs"
         : $"{type.Name}.cs";
 
-    private static Dictionary<string, string> Sources([CallerFilePath] string thisFile = "")
-    {
-        var folder = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(thisFile)!, "..", "..", "src", Root));
-        return Directory.EnumerateFiles(folder, "*.cs", SearchOption.AllDirectories)
-            .Select(file => (Path: Path.GetRelativePath(folder, file), Full: file))
-            .Where(static file => file.Path.Split(Path.DirectorySeparatorChar)[0] is not ("bin" or "obj"))
-            .ToDictionary(static file => file.Path, static file => File.ReadAllText(file.Full), StringComparer.Ordinal);
-    }
+    private static Dictionary<string, string> Sources() => Document.Under($"src/{Root}", "*.cs").ToDictionary(
+        static path => path[$"src/{Root}/".Length..], static path => File.ReadAllText(Path.Combine(Document.Root, path)), StringComparer.Ordinal);
 }

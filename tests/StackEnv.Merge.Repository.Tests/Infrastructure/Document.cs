@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 
-namespace StackEnv.Merge.Tests.Infrastructure;
+namespace StackEnv.Merge.Repository.Tests.Infrastructure;
 
 /// <summary>A Markdown page of the repository: its code blocks, and what it can be linked by and links to.</summary>
 public sealed partial class Document

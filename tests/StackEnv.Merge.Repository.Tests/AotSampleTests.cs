@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace StackEnv.Merge.Tests;
+namespace StackEnv.Merge.Repository.Tests;
 
 /// <summary>The sample for native AOT, as any build makes it; or the native program itself, which <c>eng/aot.sh</c> publishes and names.</summary>
 public sealed class AotSampleTests : DatabaseTest

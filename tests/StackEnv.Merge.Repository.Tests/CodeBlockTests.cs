@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 
-namespace StackEnv.Merge.Tests;
+namespace StackEnv.Merge.Repository.Tests;
 
 /// <summary>The documents' code, as a user would paste it into an empty project that restores the package.</summary>
 [Collection(PackedLibrary.Collection)]

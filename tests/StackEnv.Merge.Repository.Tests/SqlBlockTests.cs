@@ -1,4 +1,4 @@
-namespace StackEnv.Merge.Tests;
+namespace StackEnv.Merge.Repository.Tests;
 
 /// <summary>The SQL of the documents, run as it stands there.</summary>
 public sealed class SqlBlockTests : DatabaseTest

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Reflection;
 using System.Xml.Linq;
 
-namespace StackEnv.Merge.Tests.Infrastructure;
+namespace StackEnv.Merge.Repository.Tests.Infrastructure;
 
 /// <summary>The library, packed once as it was built for these tests, and a project outside the repository for each code block that uses it.</summary>
 [CollectionDefinition(Collection)]

@@ -1,0 +1,3 @@
+global using StackEnv.Merge.Repository.Tests.Infrastructure;
+global using StackEnv.Merge.Testing;
+global using Xunit;

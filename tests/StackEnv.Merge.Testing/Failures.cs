@@ -1,0 +1,20 @@
+namespace StackEnv.Merge.Testing;
+
+/// <summary>One failure of each type, made as a host would make it that fakes the merger.</summary>
+public static class Failures
+{
+    public static StackRef Stack { get; } = ((StackRef)"shop").OwnedBy(7);
+
+    public static IReadOnlyList<StackEnvMergeException> All { get; } =
+    [
+        new InvalidEnvKeyException(Stack, "bad\nkey"),
+        new InvalidEnvValueException(Stack, "KEY", "contains NUL (U+0000), which PostgreSQL cannot store"),
+        new EnvTooLargeException(Stack, 65_537, 65_536),
+        new StackNotFoundException(Stack),
+        new StackDeletingException(Stack, "deleting"),
+        new StoredEnvInvalidException(Stack),
+        new LockTimeoutException(Stack, TimeSpan.FromSeconds(3)),
+        new MergeOutcomeUnknownException(Stack),
+        new StackEnvStoreException(Stack, "PostgreSQL reported SQLSTATE 53300: sorry, too many clients already.", "53300", isTransient: true),
+    ];
+}
