@@ -33,6 +33,9 @@ public sealed class ProxiedMerger : IAsyncDisposable
         var (proxy, dataSource) = WireProxy.InFrontOf(connectionString, settings =>
         {
             settings.MaxPoolSize = 1;
+
+            // As with a pooler; and so a merge is one batch, without a reset ahead of it that the server answers by itself.
+            settings.NoResetOnClose = true;
             settings.CancellationTimeout = 500;
             configure?.Invoke(settings);
         });

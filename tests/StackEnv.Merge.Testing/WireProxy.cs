@@ -128,7 +128,7 @@ public sealed class WireProxy : IAsyncDisposable
     /// Says this, as a pooler would, in place of the server's answer from the next message on that contains the text, and closes the
     /// connection. The server has received everything and carries it out.
     /// </summary>
-    public void SayInsteadOf(string text, params WireMessage[] says) => Arm(WireFault.BeforeServer(text, WireAction.Close) with { Says = says });
+    public void SayInsteadOf(string text, params WireMessage[] says) => Arm(WireFault.BeforeServer(text, WireAction.HalfClose) with { Says = says });
 
     /// <summary>The same, but the connection stays open and is ready for the next query.</summary>
     public void SayInsteadOfAndStayOpen(string text, params WireMessage[] says) =>
