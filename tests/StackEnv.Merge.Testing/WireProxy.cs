@@ -4,28 +4,61 @@ using Npgsql;
 
 namespace StackEnv.Merge.Testing;
 
-/// <summary>Stands on a loopback port between a client and the server, counts round trips, and cuts where it is told to.</summary>
+/// <summary>
+/// Stands on a loopback port between clients and the server, reads the
+/// <see href="https://www.postgresql.org/docs/current/protocol-message-formats.html">messages</see> of both, counts them and the round trips,
+/// and strikes at one message: it holds, cuts or silences the connection, or speaks in the name of a pooler. One fault is armed at a time.
+/// </summary>
 public sealed class WireProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _stop = new();
-    private readonly EndPoint _server;
     private readonly Lock _gate = new();
+    private readonly List<WireSession> _sessions = [];
     private readonly Task _accepting;
-    private bool _serverSpokeLast = true;
+    private EndPoint _server;
+    private WireFault? _fault;
+    private TaskCompletionSource<int> _struck = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private WireSession? _struckSession;
+    private int _candidates;
+    private int _fromClient;
+    private int _fromServer;
     private int _roundTrips;
-    private Cut? _cut;
-    private Pause? _pause;
-    private volatile bool _serverIsMute;
+    private bool _serverSpokeLast;
 
     private WireProxy(EndPoint server)
     {
         _server = server;
+        Arm(fault: null);
         _listener.Start();
         _accepting = AcceptAsync();
     }
 
-    /// <summary>How often the client had to send something after it had heard from the server.</summary>
+    /// <summary>What happens to cancel requests.</summary>
+    public CancelRequests CancelRequests { get; set; }
+
+    /// <summary>What every new connection is told instead of reaching the server; <see langword="null"/> to let it through.</summary>
+    public WireMessage? LoginRefusal { get; set; }
+
+    /// <summary>Whether the armed fault has struck.</summary>
+    public bool HasStruck => _struck.Task.IsCompleted;
+
+    /// <summary>Completes when the armed fault strikes, with the id of the server process behind the connection, or 0 if it is not known yet.</summary>
+    public Task<int> Struck => _struck.Task;
+
+    /// <summary>How many messages have come from each side since the last <see cref="Arm"/>.</summary>
+    public (int FromClient, int FromServer) Messages
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return (_fromClient, _fromServer);
+            }
+        }
+    }
+
+    /// <summary>How often the client has sent something after it had heard from the server, since the last <see cref="Arm"/>.</summary>
     public int RoundTrips
     {
         get
@@ -37,196 +70,155 @@ public sealed class WireProxy : IAsyncDisposable
         }
     }
 
-    /// <summary>A proxy in front of the database, and a data source that goes through it.</summary>
-    public static (WireProxy Proxy, NpgsqlDataSource DataSource) InFrontOf(TestDatabase database, Action<NpgsqlConnectionStringBuilder>? configure = null)
+    /// <summary>The server processes of all connections that were open at some time since the last <see cref="ForgetProcesses"/>.</summary>
+    public IReadOnlyList<int> Processes
     {
-        ArgumentNullException.ThrowIfNull(database);
-        var proxy = new WireProxy(ProxiedServer.EndPointOf(database.ConnectionString));
-        return (proxy, ProxiedServer.DataSourceThrough(proxy._listener, database.ConnectionString, configure));
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _sessions.Select(static session => session.ProcessId).Where(static id => id != 0)];
+            }
+        }
     }
 
-    /// <summary>Counts from here, and forgets what was planned and has not come to pass.</summary>
-    public void Reset()
+    /// <summary>The server process behind the connection that was opened last.</summary>
+    public int NewestProcess => Processes is [.., var newest] ? newest : 0;
+
+    /// <summary>A proxy in front of the server, and a data source that goes through it.</summary>
+    public static (WireProxy Proxy, NpgsqlDataSource DataSource) InFrontOf(string connectionString, Action<NpgsqlConnectionStringBuilder>? configure = null)
+    {
+        var proxy = new WireProxy(ServerSocket.EndPointOf(connectionString));
+        var settings = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            Host = IPAddress.Loopback.ToString(),
+            Port = ((IPEndPoint)proxy._listener.LocalEndpoint).Port,
+
+            // The proxy must be able to read the wire.
+            SslMode = SslMode.Disable,
+            GssEncryptionMode = GssEncryptionMode.Disable,
+        };
+        configure?.Invoke(settings);
+        return (proxy, NpgsqlDataSource.Create(settings.ConnectionString));
+    }
+
+    /// <summary>From now on new connections go to another server, as after a failover behind one address.</summary>
+    public void PointTo(string connectionString)
     {
         lock (_gate)
         {
-            (_cut, _pause) = (null, null);
+            _server = ServerSocket.EndPointOf(connectionString);
+        }
+    }
+
+    /// <summary>Counts from here, and strikes at the fault's message. Replaces what was armed before.</summary>
+    public void Arm(WireFault? fault)
+    {
+        lock (_gate)
+        {
+            _fault = fault;
+            _candidates = _fromClient = _fromServer = _roundTrips = 0;
             _serverSpokeLast = true;
-            _roundTrips = 0;
+            _struckSession = null;
+            _struck = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }
     }
 
-    /// <summary>The next time that the client sends this text, cut the connection instead of passing it on.</summary>
-    public void CutBeforeClientSends(ReadOnlySpan<byte> text) => Plan(new(FromServer: false, text.ToArray(), PassOn: false));
+    /// <summary>
+    /// Says this, as a pooler would, in place of the server's answer from the next message on that contains the text, and closes the
+    /// connection. The server has received everything and carries it out.
+    /// </summary>
+    public void SayInsteadOf(string text, params WireMessage[] says) => Arm(WireFault.BeforeServer(text, WireAction.HalfClose) with { Says = says });
 
-    /// <summary>The next time that the server sends this text, cut instead of passing it on: the server has done its work, and the client never hears.</summary>
-    public void CutBeforeServerSends(ReadOnlySpan<byte> text) => Plan(new(FromServer: true, text.ToArray(), PassOn: false));
+    /// <summary>The same, but the connection stays open and is ready for the next query.</summary>
+    public void SayInsteadOfAndStayOpen(string text, params WireMessage[] says) =>
+        Arm(WireFault.BeforeServer(text, WireAction.DropUntilReady) with { Says = says });
 
-    /// <summary>The next time that the server sends this text, pass it on up to its end and cut there.</summary>
-    public void CutAfterServerSends(ReadOnlySpan<byte> text) => Plan(new(FromServer: true, text.ToArray(), PassOn: true));
+    /// <summary>Says this ahead of the server's next message that contains the text. Everything the server sends still passes.</summary>
+    public void SayBefore(string text, params WireMessage[] says) => Arm(WireFault.BeforeServer(text, WireAction.Pass) with { Says = says });
 
-    /// <summary>The next time that the client sends this text, pass on what comes before it, and the rest only when the returned source is completed.</summary>
-    /// <returns>A task that is done when what comes before has been passed on, and the source that lets the rest go.</returns>
-    public (Task Reached, TaskCompletionSource Release) PauseClientAt(ReadOnlySpan<byte> text)
+    /// <summary>Ends what is left of the fault that struck.</summary>
+    /// <param name="deliver">Whether what was held is delivered, or is lost together with the connection.</param>
+    public void Release(bool deliver)
     {
-        var pause = new Pause(text.ToArray(), new(TaskCreationOptions.RunContinuationsAsynchronously), new(TaskCreationOptions.RunContinuationsAsynchronously));
+        WireSession? session;
         lock (_gate)
         {
-            _pause = pause;
+            _fault = null;
+            session = _struckSession;
         }
 
-        return (pause.Reached.Task, pause.Release);
+        session?.Release(deliver);
     }
 
-    /// <summary>From now on the server hears everything and is never heard.</summary>
-    public void MuteServer() => _serverIsMute = true;
+    /// <summary>Removes closed connections from <see cref="Processes"/>.</summary>
+    public void ForgetProcesses()
+    {
+        lock (_gate)
+        {
+            _sessions.RemoveAll(static session => session.Running.IsCompletedSuccessfully);
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();
         _listener.Stop();
         await _accepting;
+        WireSession[] sessions;
+        lock (_gate)
+        {
+            sessions = [.. _sessions];
+        }
+
+        foreach (var session in sessions)
+        {
+            session.Release(deliver: false);
+            await session.Running;
+        }
+
         _stop.Dispose();
         _listener.Dispose();
     }
 
-    private void Plan(Cut cut)
+    /// <summary>Counts one message, before the other side can answer it, and returns the fault that strikes at it, if there is one.</summary>
+    internal WireFault? Count(WireSession session, bool fromServer, ReadOnlySpan<byte> message)
     {
         lock (_gate)
         {
-            _cut = cut;
+            _ = fromServer ? _fromServer++ : _fromClient++;
+            _roundTrips += !fromServer && _serverSpokeLast ? 1 : 0;
+            _serverSpokeLast = fromServer;
+            if (_fault is not { } fault || fault.FromServer != fromServer || !fault.Matches(message) || _candidates++ != fault.Message)
+            {
+                return null;
+            }
+
+            _fault = null;
+            _struckSession = session;
+            return fault;
         }
     }
 
+    internal void NoteStruck(WireSession session) => _struck.TrySetResult(session.ProcessId);
+
     private async Task AcceptAsync()
     {
-        var sessions = new List<Task>();
         try
         {
             while (true)
             {
-                sessions.Add(ServeAsync(await _listener.AcceptSocketAsync(_stop.Token)));
+                var client = await _listener.AcceptSocketAsync(_stop.Token);
+                lock (_gate)
+                {
+                    var session = new WireSession(this, client, _server);
+                    session.Start();
+                    _sessions.Add(session);
+                }
             }
         }
         catch (Exception stopped) when (stopped is OperationCanceledException or SocketException or ObjectDisposedException)
         {
-            await Task.WhenAll(sessions);
         }
     }
-
-    private async Task ServeAsync(Socket client)
-    {
-        using var server = ProxiedServer.NewSocketTo(_server);
-        using (client)
-        {
-            client.NoDelay = true;
-            using var cut = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-            await server.ConnectAsync(_server, _stop.Token);
-            await Task.WhenAll(PumpAsync(client, server, fromServer: false, cut), PumpAsync(server, client, fromServer: true, cut));
-        }
-    }
-
-    private async Task PumpAsync(Socket from, Socket to, bool fromServer, CancellationTokenSource cut)
-    {
-        var buffer = new byte[64 * 1024];
-        try
-        {
-            while (await from.ReceiveAsync(buffer, cut.Token) is > 0 and var received)
-            {
-                var data = buffer.AsMemory(0, received);
-                if (!fromServer)
-                {
-                    CountClientTurn();
-                    data = await PauseWithinAsync(data, to, cut.Token);
-                }
-                else
-                {
-                    // Before the client hears of it, who may answer at once.
-                    NoteServerTurn();
-                }
-
-                var (pass, cutHere) = Filter(data.Span, fromServer);
-                if (pass > 0 && !(fromServer && _serverIsMute))
-                {
-                    await SendAllAsync(to, data[..pass], cut.Token);
-                }
-
-                if (cutHere)
-                {
-                    break;
-                }
-            }
-        }
-        catch (Exception gone) when (gone is SocketException or OperationCanceledException or ObjectDisposedException)
-        {
-        }
-
-        // One end is gone: so is the other.
-        await cut.CancelAsync();
-    }
-
-    private async Task<Memory<byte>> PauseWithinAsync(Memory<byte> data, Socket server, CancellationToken cancellationToken)
-    {
-        Pause? pause;
-        int at;
-        lock (_gate)
-        {
-            pause = _pause;
-            at = pause is null ? -1 : data.Span.IndexOf(pause.Text);
-            if (at < 0)
-            {
-                return data;
-            }
-
-            _pause = null;
-        }
-
-        await SendAllAsync(server, data[..at], cancellationToken);
-        pause!.Reached.SetResult();
-        await pause.Release.Task.WaitAsync(cancellationToken);
-        return data[at..];
-    }
-
-    private (int Pass, bool Cut) Filter(ReadOnlySpan<byte> data, bool fromServer)
-    {
-        lock (_gate)
-        {
-            if (_cut is not { } cut || cut.FromServer != fromServer || data.IndexOf(cut.Text) is not (>= 0 and var at))
-            {
-                return (data.Length, false);
-            }
-
-            _cut = null;
-            return (cut.PassOn ? at + cut.Text.Length : 0, true);
-        }
-    }
-
-    private static async Task SendAllAsync(Socket to, ReadOnlyMemory<byte> data, CancellationToken cancellationToken)
-    {
-        while (!data.IsEmpty)
-        {
-            data = data[await to.SendAsync(data, cancellationToken)..];
-        }
-    }
-
-    private void CountClientTurn()
-    {
-        lock (_gate)
-        {
-            _roundTrips += _serverSpokeLast ? 1 : 0;
-            _serverSpokeLast = false;
-        }
-    }
-
-    private void NoteServerTurn()
-    {
-        lock (_gate)
-        {
-            _serverSpokeLast = true;
-        }
-    }
-
-    private sealed record Pause(byte[] Text, TaskCompletionSource Reached, TaskCompletionSource Release);
-
-    private sealed record Cut(bool FromServer, byte[] Text, bool PassOn);
 }

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 
 namespace StackEnv.Merge.Testing;
 
-/// <summary>One connection through a <see cref="FaultProxy"/>. Whole messages are passed on, or as much of one as the fault lets through.</summary>
-internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serverEndPoint)
+/// <summary>One connection through a <see cref="WireProxy"/>. Whole messages are passed on, or as much of one as the fault lets through.</summary>
+internal sealed class WireSession
 {
     private const int TypeAndLength = 5;
     private const int LengthAndCode = 8;
@@ -13,16 +13,28 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
     private const int SslRequest = 80877103;
     private const int GssEncryptionRequest = 80877104;
 
-    private readonly Socket _server = ProxiedServer.NewSocketTo(serverEndPoint);
-
-    private readonly WireDirection _fromClient = new();
-    private readonly WireDirection _fromServer = new();
+    private readonly WireProxy _proxy;
+    private readonly Socket _client;
+    private readonly Socket _server;
+    private readonly EndPoint _serverEndPoint;
+    private readonly WireDirection _fromClient;
+    private readonly WireDirection _fromServer;
     private volatile bool _endsWhenReleased;
 
-    /// <summary>The id of the server process, which the server tells when it lets the client in.</summary>
+    public WireSession(WireProxy proxy, Socket client, EndPoint server)
+    {
+        _proxy = proxy;
+        _client = client;
+        _serverEndPoint = server;
+        _server = ServerSocket.NewFor(server);
+        _fromClient = new(client, _server);
+        _fromServer = new(_server, client);
+    }
+
+    /// <summary>The id of the server process, which the server sends when it lets the client in.</summary>
     public int ProcessId { get; private set; }
 
-    /// <summary>Is done when both sides are closed.</summary>
+    /// <summary>Completes when both sides are closed.</summary>
     public Task Running { get; private set; } = Task.CompletedTask;
 
     public void Start() => Running = RunAsync();
@@ -31,7 +43,7 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
     {
         if (!deliver || _endsWhenReleased)
         {
-            client.Dispose();
+            _client.Dispose();
             _server.Dispose();
         }
 
@@ -41,21 +53,21 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
 
     private async Task RunAsync()
     {
-        using (client)
+        using (_client)
         using (_server)
         {
             try
             {
-                client.NoDelay = true;
-                await _server.ConnectAsync(serverEndPoint);
+                _client.NoDelay = true;
                 if (await ReadStartupAsync() is { } startup)
                 {
-                    await Task.WhenAll(PumpAsync(startup, fromServer: false), PumpAsync([], fromServer: true));
+                    await _server.ConnectAsync(_serverEndPoint);
+                    await Task.WhenAll(PumpAsync(startup, _fromClient), PumpAsync([], _fromServer));
                 }
             }
-            catch (Exception gone) when (IsGone(gone))
+            catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
             {
-                // Neither side needs more than to see its connection closed.
+                // Both sides see their connection closed.
             }
         }
     }
@@ -74,7 +86,7 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
             switch (BinaryPrimitives.ReadInt32BigEndian(head.AsSpan(sizeof(int))))
             {
                 case SslRequest or GssEncryptionRequest:
-                    await client.SendAsync("N"u8.ToArray());
+                    await _client.SendAsync("N"u8.ToArray());
                     break;
 
                 case CancelRequest:
@@ -82,7 +94,14 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
                     return null;
 
                 default:
-                    return head;
+                    if (_proxy.LoginRefusal is not { } refusal)
+                    {
+                        return head;
+                    }
+
+                    await ReadExactlyAsync(new byte[BinaryPrimitives.ReadInt32BigEndian(head) - head.Length]);
+                    await _fromServer.SayAsync(refusal.Bytes);
+                    return null;
             }
         }
     }
@@ -96,19 +115,19 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
             return;
         }
 
-        if (proxy.CancelRequests == CancelRequests.Hang)
+        if (_proxy.CancelRequests == CancelRequests.Hang)
         {
             // Until the client closes.
             await ReadExactlyAsync(request);
         }
-        else if (proxy.CancelRequests == CancelRequests.Pass)
+        else if (_proxy.CancelRequests == CancelRequests.Pass)
         {
+            await _server.ConnectAsync(_serverEndPoint);
             await _server.SendAsync(request);
 
-            // The server closes when it has sent the signal, and the client waits for that.
-            while (await _server.ReceiveAsync(request) > 0)
+            // The server sends nothing, and closes when it has sent the signal; the client waits for that.
+            while (await _fromServer.ReceiveAsync(request) > 0)
             {
-                // It has nothing to say.
             }
         }
     }
@@ -117,7 +136,7 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
     {
         while (!into.IsEmpty)
         {
-            var received = await client.ReceiveAsync(into);
+            var received = await _client.ReceiveAsync(into);
             if (received == 0)
             {
                 return false;
@@ -129,33 +148,44 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
         return true;
     }
 
-    private async Task PumpAsync(byte[] first, bool fromServer)
+    private async Task PumpAsync(byte[] first, WireDirection direction)
     {
-        var direction = fromServer ? _fromServer : _fromClient;
-        var source = fromServer ? _server : client;
+        var fromServer = direction == _fromServer;
         var buffer = new byte[16 * 1024];
         first.CopyTo(buffer, 0);
         var filled = first.Length;
         var isStartup = !fromServer;
+        var dropsUntilReady = false;
         while (true)
         {
             var passed = 0;
             var end = 0;
             while (LengthOfMessage(buffer.AsSpan(end, filled - end), isStartup) is { } length && end + length <= filled)
             {
-                Note(buffer.AsSpan(end, length), fromServer);
-                if (proxy.Count(this, fromServer, length) is { } strike)
+                var message = buffer.AsMemory(end, length);
+                NoteProcess(message.Span, fromServer);
+                var drops = dropsUntilReady;
+                if (_proxy.Count(this, fromServer, message.Span) is { } fault)
                 {
-                    await PassAsync(direction, fromServer, buffer.AsMemory(passed, end + strike.Offset - passed));
-                    passed = end + strike.Offset;
-                    Strike(strike.Action, fromServer);
+                    var at = end + fault.OffsetIn(length);
+                    await direction.PassAsync(buffer.AsMemory(passed, at - passed));
+                    passed = at;
+                    await StrikeAsync(fault, direction);
+                    dropsUntilReady = fault.Action == WireAction.DropUntilReady;
+                    drops = dropsUntilReady || fault.Action == WireAction.Drop;
+                }
+
+                if (dropsUntilReady && message.Span[0] == 'Z')
+                {
+                    drops = dropsUntilReady = false;
                 }
 
                 isStartup = false;
                 end += length;
+                passed = drops ? end : passed;
             }
 
-            await PassAsync(direction, fromServer, buffer.AsMemory(passed, end - passed));
+            await direction.PassAsync(buffer.AsMemory(passed, end - passed));
             buffer.AsSpan(end, filled - end).CopyTo(buffer);
             filled -= end;
             if (filled == buffer.Length)
@@ -163,7 +193,7 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
                 Array.Resize(ref buffer, 2 * buffer.Length);
             }
 
-            var received = await ReceiveAsync(source, buffer.AsMemory(filled));
+            var received = await direction.ReceiveAsync(buffer.AsMemory(filled));
             if (received == 0)
             {
                 break;
@@ -172,10 +202,10 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
             filled += received;
         }
 
-        await PassAsync(direction, fromServer, buffer.AsMemory(0, filled));
+        await direction.PassAsync(buffer.AsMemory(0, filled));
         if (!direction.IsSilent)
         {
-            Shutdown(fromServer ? client : _server);
+            direction.End();
         }
     }
 
@@ -183,7 +213,7 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
         ? data.Length < sizeof(int) ? null : BinaryPrimitives.ReadInt32BigEndian(data)
         : data.Length < TypeAndLength ? null : 1 + BinaryPrimitives.ReadInt32BigEndian(data[1..]);
 
-    private void Note(ReadOnlySpan<byte> message, bool fromServer)
+    private void NoteProcess(ReadOnlySpan<byte> message, bool fromServer)
     {
         if (fromServer && message[0] == 'K')
         {
@@ -191,14 +221,15 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
         }
     }
 
-    private void Strike(WireAction action, bool fromServer)
+    private async Task StrikeAsync(WireFault fault, WireDirection direction)
     {
-        var direction = fromServer ? _fromServer : _fromClient;
-        switch (action)
+        foreach (var message in fault.Says)
         {
-            case WireAction.Pass:
-                break;
+            await _fromServer.SayAsync(message.Bytes);
+        }
 
+        switch (fault.Action)
+        {
             case WireAction.Hold:
                 direction.Close();
                 break;
@@ -214,64 +245,21 @@ internal sealed class WireSession(FaultProxy proxy, Socket client, EndPoint serv
 
             case WireAction.HalfClose:
                 direction.IsLost = _endsWhenReleased = true;
-                Shutdown(fromServer ? client : _server);
+                direction.End();
                 break;
 
             case WireAction.Close:
                 _fromClient.IsLost = _fromServer.IsLost = _endsWhenReleased = true;
-                Shutdown(client);
-                Shutdown(_server);
+                _fromClient.End();
+                _fromServer.End();
                 break;
 
             case WireAction.Reset:
-                client.Close(timeout: 0);
+                _client.Close(timeout: 0);
                 _server.Close(timeout: 0);
                 break;
         }
 
-        proxy.NoteStruck(this);
+        _proxy.NoteStruck(this);
     }
-
-    private async Task PassAsync(WireDirection direction, bool fromServer, ReadOnlyMemory<byte> data)
-    {
-        await direction.Passable;
-        try
-        {
-            while (!data.IsEmpty && !direction.IsLost)
-            {
-                data = data[await (fromServer ? client : _server).SendAsync(data)..];
-            }
-        }
-        catch (SocketException)
-        {
-            // Who does not listen any more may still have been saying something.
-            direction.IsLost = true;
-        }
-    }
-
-    private static async Task<int> ReceiveAsync(Socket source, Memory<byte> into)
-    {
-        try
-        {
-            return await source.ReceiveAsync(into);
-        }
-        catch (SocketException)
-        {
-            return 0;
-        }
-    }
-
-    private static void Shutdown(Socket socket)
-    {
-        try
-        {
-            socket.Shutdown(SocketShutdown.Send);
-        }
-        catch (Exception gone) when (IsGone(gone))
-        {
-            // The peer was quicker.
-        }
-    }
-
-    private static bool IsGone(Exception exception) => exception is SocketException or ObjectDisposedException or OperationCanceledException;
 }

@@ -42,12 +42,12 @@ public sealed class UnavailableTests() : ApiTest("--StackEnvMerge:LockTimeout=00
     {
         var id = await InsertAsync("shop", """{"A": "1"}""");
         var connectionString = "";
-        var (proxy, unused) = WireProxy.InFrontOf(Database, settings => connectionString = settings.ConnectionString);
+        var (proxy, unused) = WireProxy.InFrontOf(Database.ConnectionString, settings => connectionString = settings.ConnectionString);
         await using var _ = proxy;
         await unused.DisposeAsync();
         await using var api = await RunningApi.StartAsync(connectionString);
 
-        proxy.CutBeforeServerSends("COMMIT"u8);
+        proxy.Arm(WireFault.BeforeServer("COMMIT", WireAction.Close));
         await _transcript.SendAsync(api.Acme, "PATCH", "/stacks/shop/env", Changes);
         await _transcript.SendAsync(api.Acme, "PATCH", "/stacks/shop/env", Changes);
 

@@ -13,7 +13,7 @@ internal sealed class FaultLane : IAsyncDisposable
 
     private readonly NpgsqlDataSource _dataSource;
 
-    private FaultLane(LaneSettings settings, Guid stack, FaultProxy proxy, NpgsqlDataSource dataSource, ILogger<StackEnvMerger> logger)
+    private FaultLane(LaneSettings settings, Guid stack, WireProxy proxy, NpgsqlDataSource dataSource, ILogger<StackEnvMerger> logger)
     {
         Settings = settings;
         Stack = stack;
@@ -29,7 +29,7 @@ internal sealed class FaultLane : IAsyncDisposable
 
     public StackEnvMerger Merger { get; }
 
-    public FaultProxy Proxy { get; }
+    public WireProxy Proxy { get; }
 
     /// <summary>A stack for the merges before and after the one that is put to the test.</summary>
     public Guid Stack { get; }
@@ -37,7 +37,7 @@ internal sealed class FaultLane : IAsyncDisposable
     public static async Task<FaultLane> CreateAsync(TestDatabase database, LaneSettings settings, ILogger<StackEnvMerger> logger)
     {
         var stack = await database.InsertAsync();
-        var (proxy, dataSource) = FaultProxy.InFrontOf(database.ConnectionString, connection =>
+        var (proxy, dataSource) = WireProxy.InFrontOf(database.ConnectionString, connection =>
         {
             // A pool as small as this is soon exhausted by connections that do not come back.
             connection.MaxPoolSize = PoolSize;

@@ -14,7 +14,7 @@ public sealed class StandstillTests : DatabaseTest
     public async Task A_server_that_answers_nothing_more_holds_nobody_for_ever(int cancellationTimeout, bool callerGivesUp)
     {
         var id = await Database.InsertAsync();
-        var (proxy, dataSource) = FaultProxy.InFrontOf(
+        var (proxy, dataSource) = WireProxy.InFrontOf(
             Database.ConnectionString, settings => (settings.CancellationTimeout, settings.Timeout) = (cancellationTimeout, 1));
         await using var disposeProxy = proxy;
         await using var disposeDataSource = dataSource;

@@ -132,7 +132,7 @@ internal sealed class PgBouncer : IAsyncDisposable
 
     private async Task WaitUntilReadyAsync()
     {
-        var server = ProxiedServer.EndPointOf(_settings.ConnectionString);
+        var server = ServerSocket.EndPointOf(_settings.ConnectionString);
         var started = Stopwatch.GetTimestamp();
         while (!Accepts(server))
         {
@@ -148,7 +148,7 @@ internal sealed class PgBouncer : IAsyncDisposable
     // The socket is there a moment before anybody listens to it.
     private static bool Accepts(EndPoint server)
     {
-        using var socket = ProxiedServer.NewSocketTo(server);
+        using var socket = ServerSocket.NewFor(server);
         try
         {
             socket.Connect(server);

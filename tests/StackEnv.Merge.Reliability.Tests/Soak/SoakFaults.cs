@@ -44,7 +44,7 @@ internal sealed class SoakFaults(RestartableCluster cluster, IReadOnlyList<SoakC
         }
     }
 
-    private async Task StrikeWireAsync(FaultProxy proxy, Random random)
+    private async Task StrikeWireAsync(WireProxy proxy, Random random)
     {
         WireAction[] actions = [WireAction.Hold, WireAction.Blackhole, WireAction.Silence, WireAction.HalfClose, WireAction.Close, WireAction.Reset];
         var action = actions[random.Next(actions.Length)];

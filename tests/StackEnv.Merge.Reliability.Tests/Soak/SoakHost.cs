@@ -19,7 +19,7 @@ internal sealed class SoakHost : IAsyncDisposable
     public SoakHost(TestDatabase database, int number, params IStackEnvMergeJournal[] journals)
     {
         Name = string.Create(CultureInfo.InvariantCulture, $"{database.Schema} {number}");
-        (Proxy, _dataSource) = FaultProxy.InFrontOf(database.ConnectionString, settings =>
+        (Proxy, _dataSource) = WireProxy.InFrontOf(database.ConnectionString, settings =>
         {
             settings.ApplicationName = Name;
             settings.MaxPoolSize = PoolSize;
@@ -37,7 +37,7 @@ internal sealed class SoakHost : IAsyncDisposable
 
     public bool HasJournal { get; }
 
-    public FaultProxy Proxy { get; }
+    public WireProxy Proxy { get; }
 
     public StackEnvMerger Merger { get; }
 

@@ -131,11 +131,11 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
     [Fact]
     public async Task A_lost_connection_is_not_open()
     {
-        var (proxy, dataSource) = WireProxy.InFrontOf(Database);
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
         await using var disposeProxy = proxy;
         await using var disposeDataSource = dataSource;
         await using var connection = await dataSource.OpenConnectionAsync();
-        proxy.CutBeforeServerSends("COMMIT"u8);
+        proxy.Arm(WireFault.BeforeServer("COMMIT", WireAction.Close));
         await using var batch = Batch(connection, "BEGIN", "SELECT 1", "COMMIT");
 
         var failure = await Assert.ThrowsAnyAsync<NpgsqlException>(() => RunAsync(batch));
@@ -255,12 +255,12 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
     public async Task A_cancellation_that_is_never_confirmed_can_be_of_a_transaction_that_was_committed_and_costs_the_connection()
     {
         await Database.ExecuteAsync("CREATE TABLE log (entry text)");
-        var (proxy, dataSource) = WireProxy.InFrontOf(Database, static settings => settings.CancellationTimeout = 200);
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString, static settings => settings.CancellationTimeout = 200);
         await using var disposeProxy = proxy;
         await using var disposeDataSource = dataSource;
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var batch = Batch(connection, "BEGIN", "INSERT INTO log VALUES ('kept')", "COMMIT");
-        proxy.MuteServer();
+        proxy.Arm(new(FromServer: true, Message: 0, Offset: 0, WireAction.Silence));
         using var cancel = new CancellationTokenSource(TimeSpan.FromSeconds(1));
 
         var failure = await Assert.ThrowsAsync<OperationCanceledException>(() => RunAsync(batch, cancel.Token));

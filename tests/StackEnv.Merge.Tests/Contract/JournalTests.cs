@@ -218,7 +218,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     [InlineData(5, 2)]
     public async Task Journals_cost_one_round_trip_more_however_many_there_are(int journals, int roundTrips)
     {
-        var (proxy, dataSource) = WireProxy.InFrontOf(Database);
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
         await using (proxy)
         {
             await using (dataSource)
@@ -228,7 +228,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
 
                 foreach (var changes in new[] { Changes(("A", "1")), Changes(("A", "1")) })
                 {
-                    proxy.Reset();
+                    proxy.Arm(fault: null);
                     await merger.MergeAsync(_id, changes);
                     Assert.Equal(roundTrips, proxy.RoundTrips);
                 }

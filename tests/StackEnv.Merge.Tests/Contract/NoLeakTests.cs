@@ -53,12 +53,12 @@ public sealed class NoLeakTests : DatabaseTest
         }
 
         // The connection.
-        var (proxy, proxied) = WireProxy.InFrontOf(Database);
+        var (proxy, proxied) = WireProxy.InFrontOf(Database.ConnectionString);
         await using (proxy)
         {
             await using (proxied)
             {
-                proxy.CutBeforeServerSends("COMMIT"u8);
+                proxy.Arm(WireFault.BeforeServer("COMMIT", WireAction.Close));
                 await FailAsync(stack, changes, dataSource: proxied);
             }
         }

@@ -62,7 +62,7 @@ public sealed class OutcomeTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id);
-        lane.Proxy.CutBeforeClientSends("COMMIT"u8);
+        lane.Proxy.Arm(WireFault.BeforeClient("COMMIT", WireAction.Close));
 
         var unknown = await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
 
@@ -76,7 +76,7 @@ public sealed class OutcomeTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id);
-        lane.Proxy.CutBeforeServerSends("COMMIT"u8);
+        lane.Proxy.Arm(WireFault.BeforeServer("COMMIT", WireAction.Close));
 
         await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
 
@@ -89,7 +89,7 @@ public sealed class OutcomeTests : DatabaseTest
     {
         var id = await Database.InsertAsync("""{"OLD": "o"}""");
         await using var lane = await ProxiedAsync(id);
-        lane.Proxy.CutAfterServerSends("COMMIT\0"u8);
+        lane.Proxy.Arm(WireFault.AfterServer("COMMIT", WireAction.Close));
 
         var result = await lane.Merger.MergeAsync(id, Changes(("A", "1"), ("OLD", null)));
 
@@ -136,7 +136,7 @@ public sealed class OutcomeTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id, static settings => settings.CancellationTimeout = 500);
-        lane.Proxy.MuteServer();
+        lane.Proxy.Arm(new(FromServer: true, Message: 0, Offset: 0, WireAction.Silence));
 
         await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => lane.Merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60)));
 
@@ -223,9 +223,9 @@ public sealed class OutcomeTests : DatabaseTest
 
     private async Task<MergeResult> CreateWithinAsync(Lane lane, Guid id, Dictionary<string, string?> changes)
     {
-        var (reached, release) = lane.Proxy.PauseClientAt("UPDATE \"stacks\""u8);
+        lane.Proxy.Arm(WireFault.BeforeClient("UPDATE \"stacks\"", WireAction.Hold));
         var merging = lane.Merger.MergeAsync(id, changes);
-        await reached;
+        await lane.Proxy.Struck;
 
         // The session has read, found nothing, and stands before its UPDATE.
         while (await Database.ScalarAsync<long>(
@@ -235,13 +235,13 @@ public sealed class OutcomeTests : DatabaseTest
         }
 
         await Database.ExecuteAsync("""INSERT INTO stacks (id, slug, env_vars) VALUES ($1, 'new', '{"NEW": "n"}')""", id);
-        release.SetResult();
+        lane.Proxy.Release(deliver: true);
         return await merging;
     }
 
     private async Task<Lane> ProxiedAsync(Guid id, Action<NpgsqlConnectionStringBuilder>? configure = null, params IStackEnvMergeJournal[] journals)
     {
-        var (proxy, dataSource) = WireProxy.InFrontOf(Database, configure);
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString, configure);
         var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) }, journals: journals);
         await merger.MergeAsync(id, Changes());
         return new(proxy, dataSource, merger);

@@ -13,7 +13,7 @@ public sealed class RoundTripTests : DatabaseTest, IAsyncLifetime
     async Task IAsyncLifetime.InitializeAsync()
     {
         await InitializeAsync();
-        (_proxy, _dataSource) = WireProxy.InFrontOf(Database);
+        (_proxy, _dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
         _merger = new(_dataSource, new() { MaxEnvBytes = 100 });
         _id = await Database.InsertAsync("""{"A": "1"}""");
         await _merger.MergeAsync(_id, Changes(("WARM", "up")));
@@ -92,7 +92,7 @@ public sealed class RoundTripTests : DatabaseTest, IAsyncLifetime
 
     private async Task<int> CountAsync(Func<Task> merge)
     {
-        _proxy.Reset();
+        _proxy.Arm(fault: null);
         await merge();
         return _proxy.RoundTrips;
     }

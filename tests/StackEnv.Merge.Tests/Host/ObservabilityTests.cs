@@ -63,12 +63,12 @@ public sealed class ObservabilityTests : DatabaseTest
             await Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync("shop", Changes(("A", "2"))));
         }
 
-        var (proxy, proxied) = WireProxy.InFrontOf(Database);
+        var (proxy, proxied) = WireProxy.InFrontOf(Database.ConnectionString);
         await using (proxy)
         {
             await using (proxied)
             {
-                proxy.CutBeforeServerSends("COMMIT"u8);
+                proxy.Arm(WireFault.BeforeServer("COMMIT", WireAction.Close));
                 await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => new StackEnvMerger(proxied, new() { KeyColumn = "slug" }, logger).MergeAsync("shop", Changes(("A", "3"))));
             }
         }

@@ -3,15 +3,15 @@ using Npgsql;
 namespace StackEnv.Merge.Reliability.Tests.Faults;
 
 /// <summary>What the campaign takes for granted of its proxy.</summary>
-public sealed class FaultProxyTests : DatabaseTest, IAsyncLifetime
+public sealed class WireProxyTests : DatabaseTest, IAsyncLifetime
 {
-    private FaultProxy _proxy = null!;
+    private WireProxy _proxy = null!;
     private NpgsqlDataSource _dataSource = null!;
 
     async Task IAsyncLifetime.InitializeAsync()
     {
         await InitializeAsync();
-        (_proxy, _dataSource) = FaultProxy.InFrontOf(Database.ConnectionString, static settings => settings.NoResetOnClose = true);
+        (_proxy, _dataSource) = WireProxy.InFrontOf(Database.ConnectionString, static settings => settings.NoResetOnClose = true);
         await SelectAsync();
     }
 

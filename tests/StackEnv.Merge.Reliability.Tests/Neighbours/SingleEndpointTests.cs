@@ -1,0 +1,92 @@
+using Npgsql;
+using StackEnv.Samples.Postgres;
+
+namespace StackEnv.Merge.Reliability.Tests.Neighbours;
+
+/// <summary>One address, as of a cloud's database, that points at the standby for a moment after a failover.</summary>
+public sealed class SingleEndpointTests : IAsyncLifetime
+{
+    private RestartableCluster _primary = null!;
+    private RestartableCluster _standby = null!;
+    private Guid _id;
+
+    public async Task InitializeAsync()
+    {
+        _primary = await RestartableCluster.StartAsync();
+        await using (var setUp = NpgsqlDataSource.Create($"{_primary.ConnectionString};Pooling=false"))
+        {
+            await StacksTable.CreateAsync(setUp);
+            _id = await StacksTable.InsertAsync(setUp, "shop");
+        }
+
+        _standby = await _primary.StartStandbyAsync();
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _standby.DisposeAsync();
+        await _primary.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(1, true)]
+    [InlineData(3, false)]
+    public async Task A_standby_is_worth_a_retry_and_its_connections_do_not_go_back_to_the_pool(int idleConnections, bool withJournal)
+    {
+        var (proxy, dataSource) = WireProxy.InFrontOf(_standby.ConnectionString, settings => settings.MaxPoolSize = idleConnections);
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
+        var merger = new StackEnvMerger(dataSource, journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+        await OpenAtOnceAsync(dataSource, idleConnections);
+
+        await RefusedAsync(merger);
+        proxy.PointTo(_primary.ConnectionString);
+        for (var left = idleConnections - 1; left > 0; left--)
+        {
+            await RefusedAsync(merger);
+        }
+
+        Assert.True((await merger.MergeAsync(_id, Changes())).Changed);
+    }
+
+    [Fact]
+    public async Task A_merger_that_has_merged_before_says_so_as_well()
+    {
+        var (proxy, dataSource) = WireProxy.InFrontOf(_primary.ConnectionString, static settings => settings.MaxPoolSize = 1);
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
+        var merger = new StackEnvMerger(dataSource);
+        Assert.False((await merger.MergeAsync(_id, new Dictionary<string, string?>())).Changed);
+        dataSource.Clear();
+        proxy.PointTo(_standby.ConnectionString);
+
+        await RefusedAsync(merger);
+        await RefusedAsync(merger);
+
+        proxy.PointTo(_primary.ConnectionString);
+        Assert.True((await merger.MergeAsync(_id, Changes())).Changed);
+    }
+
+    private static Dictionary<string, string?> Changes() => new() { ["A"] = "1" };
+
+    private static async Task OpenAtOnceAsync(NpgsqlDataSource dataSource, int connections)
+    {
+        var open = new List<NpgsqlConnection>();
+        for (var number = 0; number < connections; number++)
+        {
+            open.Add(await dataSource.OpenConnectionAsync());
+        }
+
+        foreach (var connection in open)
+        {
+            await connection.DisposeAsync();
+        }
+    }
+
+    private async Task RefusedAsync(StackEnvMerger merger)
+    {
+        var failure = await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(_id, Changes()));
+        Assert.Contains("standby", failure.Message, StringComparison.OrdinalIgnoreCase);
+    }
+}

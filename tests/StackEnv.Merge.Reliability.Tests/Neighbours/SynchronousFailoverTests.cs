@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using Npgsql;
+using StackEnv.Samples.Postgres;
+
+namespace StackEnv.Merge.Reliability.Tests.Neighbours;
+
+/// <summary>What a cancelled wait for a synchronous standby means: after a failover to it the merge is gone.</summary>
+public sealed class SynchronousFailoverTests : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private RestartableCluster _primary = null!;
+    private RestartableCluster _standby = null!;
+    private Guid _id;
+
+    public async Task InitializeAsync()
+    {
+        _primary = await RestartableCluster.StartAsync();
+        await using (var setUp = NpgsqlDataSource.Create($"{_primary.ConnectionString};Pooling=false"))
+        {
+            await StacksTable.CreateAsync(setUp);
+            _id = await StacksTable.InsertAsync(setUp, "shop");
+        }
+
+        _standby = await _primary.StartStandbyAsync();
+        await _primary.ExecuteAsync("ALTER SYSTEM SET synchronous_standby_names = '*'");
+        await _primary.ExecuteAsync("SELECT pg_reload_conf()");
+        await UntilAsync(_primary, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'");
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _standby.DisposeAsync();
+        await _primary.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task No_merge_that_was_told_as_committed_is_lost(bool withJournal)
+    {
+        await using var dataSource = NpgsqlDataSource.Create($"{_primary.ConnectionString};Cancellation Timeout=500");
+        var merger = new StackEnvMerger(dataSource, journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+        Assert.True((await merger.MergeAsync(_id, Set("REPLICATED"))).Changed);
+        await _standby.StopAsync(ShutdownMode.Fast);
+        using var caller = new CancellationTokenSource();
+        var merging = merger.MergeAsync(_id, Set("ALONE"), caller.Token);
+        await UntilAsync(_primary, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+
+        await caller.CancelAsync();
+
+        await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => merging);
+        await _primary.StopAsync(ShutdownMode.Immediate);
+        await _standby.StartAgainAsync();
+        await _standby.ExecuteAsync("SELECT pg_promote()");
+        await UntilAsync(_standby, "SELECT count(*) FROM stacks WHERE env_vars = '{\"REPLICATED\": \"v\"}' AND NOT pg_is_in_recovery()");
+    }
+
+    private static async Task UntilAsync(RestartableCluster cluster, string count)
+    {
+        await using var dataSource = NpgsqlDataSource.Create($"{cluster.ConnectionString};Pooling=false");
+#pragma warning disable CA2100 // The test's own.
+        await using var command = dataSource.CreateCommand(count);
+#pragma warning restore CA2100
+        var startedAt = Stopwatch.GetTimestamp();
+        while ((long)(await command.ExecuteScalarAsync())! == 0)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(startedAt) < Patience, $"It did not come to this: {count}");
+            await Task.Delay(TimeSpan.FromMilliseconds(20));
+        }
+    }
+
+    private static Dictionary<string, string?> Set(string key) => new(StringComparer.Ordinal) { [key] = "v" };
+}

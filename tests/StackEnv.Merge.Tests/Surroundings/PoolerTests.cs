@@ -1,0 +1,159 @@
+using Npgsql;
+
+namespace StackEnv.Merge.Tests.Surroundings;
+
+/// <summary>
+/// A pooler that drains or fails has passed the batch on, keeps the server's answer to itself, and speaks in its own name. Its SQLSTATE is one
+/// that the server uses too; only the server names the routine that raised it.
+/// </summary>
+public sealed class PoolerTests : DatabaseTest
+{
+    private static readonly string[] SqlStates = ["57P01", "57P03", "57P05", "53300", "53200", "25P03", "25P04", "08P01", "08006", "XX000", "58000", "57014", "55P03"];
+
+    public static TheoryData<string, string, bool> EverywhereAndEverything()
+    {
+        var data = new TheoryData<string, string, bool>();
+        foreach (var sqlState in SqlStates)
+        {
+            foreach (var place in new[] { "", "healthy", "COMMIT" })
+            {
+                data.Add(sqlState, place, false);
+                data.Add(sqlState, place, true);
+            }
+        }
+
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(EverywhereAndEverything))]
+    public async Task What_a_pooler_says_in_place_of_the_answer_is_unknown(string sqlState, string insteadOf, bool staysOpen)
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id);
+        Say(lane.Proxy, insteadOf, staysOpen, WireMessage.Fatal(sqlState));
+
+        await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.True(lane.Proxy.HasStruck);
+        Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
+        Assert.False((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Theory]
+    [InlineData("57P01", true)]
+    [InlineData("58000", true)]
+    [InlineData("57014", true)]
+    [InlineData("XX000", false)]
+    [InlineData("42501", true)]
+    public async Task Nor_does_an_ERROR_without_a_routine_prove_anything(string sqlState, bool staysOpen)
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id);
+        Say(lane.Proxy, "", staysOpen, WireMessage.Error(sqlState));
+
+        await MergeFails.WithAsync(MergeFails.OutcomeUnknown, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
+    }
+
+    [Theory]
+    [InlineData("57P01", false)]
+    [InlineData("57P01", true)]
+    [InlineData("53300", false)]
+    [InlineData("08P01", true)]
+    [InlineData("58000", false)]
+    public async Task With_a_journal_it_is_unknown_in_the_batch_with_COMMIT(string sqlState, bool staysOpen)
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id, journals: [new Journal(static (_, _) => [])]);
+        Say(lane.Proxy, "COMMIT", staysOpen, WireMessage.Fatal(sqlState));
+
+        await MergeFails.WithAsync(MergeFails.OutcomeUnknown, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
+    }
+
+    [Theory]
+    [InlineData("57P01", false)]
+    [InlineData("57P01", true)]
+    [InlineData("53300", false)]
+    [InlineData("25P03", true)]
+    [InlineData("08P01", false)]
+    [InlineData("XX000", true)]
+    [InlineData("58000", false)]
+    [InlineData("55P03", true)]
+    public async Task And_not_committed_in_the_batch_before_it(string sqlState, bool staysOpen)
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id, journals: [new Journal(static (_, _) => [])]);
+        Say(lane.Proxy, "", staysOpen, WireMessage.Fatal(sqlState));
+
+        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal("{}", await Database.EnvAsync(id));
+        Assert.True((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_the_server_itself_says_while_the_merge_waits_for_its_row_is_not_committed(bool withJournal)
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedMerger.CreateAsync(
+            Database.ConnectionString, id, journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+        await using var holder = await Database.LockAsync(id);
+        var before = await Database.FootprintAsync(id);
+        var merging = lane.Merger.MergeAsync(id, Changes(("A", "1")));
+        await Database.WaitersAsync(1);
+
+        await Database.ScalarAsync<bool>("SELECT pg_terminate_backend($1)", lane.Proxy.NewestProcess);
+
+        var failure = await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merging);
+        Assert.Equal(PostgresErrorCodes.AdminShutdown, ((StackEnvStoreException)failure).SqlState);
+        await holder.DisposeAsync();
+        Assert.Equal(before, await Database.FootprintAsync(id));
+    }
+
+    [Theory]
+    [InlineData("BEFORE UPDATE ON stacks FOR EACH ROW", "57P01")]
+    [InlineData("BEFORE UPDATE ON stacks FOR EACH ROW", "53100")]
+    [InlineData("BEFORE UPDATE ON stacks FOR EACH ROW", "25P03")]
+    public async Task Nor_is_what_the_server_raises_in_the_UPDATE(string when, string sqlState)
+    {
+        await Database.ExecuteAsync($"CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION SQLSTATE '{sqlState}'; END $$");
+        await Database.ExecuteAsync($"CREATE TRIGGER act {when} EXECUTE FUNCTION act()");
+        var id = await Database.InsertAsync();
+
+        await MergeFails.WithAsync(MergeFails.StoreError, () => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal("{}", await Database.EnvAsync(id));
+    }
+
+    [Theory]
+    [InlineData("57P01")]
+    [InlineData("08P01")]
+    public async Task A_pooler_that_speaks_after_the_commits_tag_changes_nothing(string sqlState)
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id);
+        lane.Proxy.Arm(WireFault.AfterServer("COMMIT", WireAction.Close) with { Says = [WireMessage.Fatal(sqlState)] });
+
+        Assert.True((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+
+        Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
+    }
+
+    private static void Say(WireProxy proxy, string insteadOf, bool staysOpen, WireMessage message)
+    {
+        if (staysOpen)
+        {
+            proxy.SayInsteadOfAndStayOpen(insteadOf, message);
+        }
+        else
+        {
+            proxy.SayInsteadOf(insteadOf, message);
+        }
+    }
+}
