@@ -70,7 +70,6 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         { "a setting", "SELECT current_setting($1)" },
         { "a sequence", "SELECT nextval($1::text)" },
         { "a privilege", "SELECT has_schema_privilege($1, 'usage')" },
-        { "a time zone", "SELECT now() AT TIME ZONE ('nowhere/' || $1)" },
         { "a stored value", "SELECT (env_vars->>'KEPT')::regclass FROM stacks WHERE $1 <> ''" },
         { "a file", "SELECT pg_read_file($1)" },
         { "a function", "DO $$ BEGIN RAISE EXCEPTION 'it is hunter2plantedsecret' USING ERRCODE = '42P01'; END $$; SELECT $1" },
