@@ -12,10 +12,13 @@ internal sealed class TestRole : IAsyncDisposable
     {
         _database = database;
         Name = name;
+        Password = password;
         DataSource = database.DataSourceWith(settings => (settings.Username, settings.Password) = (name, password));
     }
 
     public string Name { get; }
+
+    public string Password { get; }
 
     /// <summary>Logs in as this role.</summary>
     public NpgsqlDataSource DataSource { get; }

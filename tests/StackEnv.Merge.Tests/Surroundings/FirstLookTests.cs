@@ -1,0 +1,264 @@
+using System.Net;
+using System.Net.Sockets;
+using Npgsql;
+
+namespace StackEnv.Merge.Tests.Surroundings;
+
+/// <summary>A merger looks at its table once, before its first transaction: what that look costs, and what it must not break.</summary>
+public sealed class FirstLookTests : SurroundingsTest
+{
+    [Theory]
+    [InlineData(40)]
+    [InlineData(1)]
+    public async Task A_hundred_first_merges_at_once_all_succeed(int poolSize)
+    {
+        var stacks = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => Database.InsertAsync()));
+        await using var dataSource = Database.DataSourceWith(settings => settings.MaxPoolSize = poolSize);
+        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(30) });
+
+        var results = await Task.WhenAll(Enumerable.Range(0, 100).Select(number => merger.MergeAsync(stacks[number % 10], Changes(($"K{number}", "1"))))).WaitAsync(TimeSpan.FromSeconds(60));
+
+        Assert.All(results, static result => Assert.True(result.Changed));
+        Assert.Equal(100, await Database.ScalarAsync<long>("SELECT count(*) FROM stacks, jsonb_object_keys(env_vars)"));
+    }
+
+    [Fact]
+    public async Task A_hundred_first_merges_at_once_on_an_unsuitable_table_are_all_refused()
+    {
+        await Database.ExecuteAsync($"CREATE TABLE app ({Columns})");
+        await InsertTwinsAsync();
+        var before = await FootprintAsync();
+        var merger = App();
+
+        var failures = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => Record.ExceptionAsync(() => merger.MergeAsync("shop", Changes(("A", "1")))))).WaitAsync(TimeSpan.FromSeconds(60));
+
+        Assert.Equal(["unsuitable_table"], failures.Select(static failure => (failure as StackEnvMergeException)?.ErrorCode ?? $"{failure}").Distinct());
+        Assert.Equal(before, await FootprintAsync());
+    }
+
+    [Fact]
+    public async Task A_first_look_that_fails_is_taken_again()
+    {
+        var id = await Database.InsertAsync();
+        var port = FreePort();
+        await using var dataSource = Database.DataSourceWith(settings =>
+        {
+            (settings.Host, settings.Port) = (IPAddress.Loopback.ToString(), port);
+            (settings.SslMode, settings.GssEncryptionMode) = (SslMode.Disable, GssEncryptionMode.Disable);
+        });
+        var merger = new StackEnvMerger(dataSource);
+
+        for (var turn = 0; turn < 3; turn++)
+        {
+            var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "1"))));
+            Assert.True(failure.IsTransient);
+        }
+
+        using var relay = Relay(port);
+        Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
+    public async Task A_first_look_that_is_cancelled_is_taken_again()
+    {
+        var id = await Database.InsertAsync();
+        var merger = new StackEnvMerger(Database.DataSource);
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => merger.MergeAsync(id, Changes(("A", "1")), cancelled.Token));
+
+        Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
+    public async Task A_caller_who_cancels_does_not_cancel_the_others()
+    {
+        var id = await Database.InsertAsync();
+        for (var round = 0; round < 20; round++)
+        {
+            var merger = new StackEnvMerger(Database.DataSource);
+            using var cancel = new CancellationTokenSource();
+            var first = Record.ExceptionAsync(() => merger.MergeAsync(id, Changes(("A", $"{round}")), cancel.Token));
+            var others = Enumerable.Range(0, 5).Select(number => merger.MergeAsync(id, Changes(($"B{number}", $"{round}")))).ToArray();
+            await cancel.CancelAsync();
+
+            Assert.All(await Task.WhenAll(others), static result => Assert.True(result.Changed));
+            Assert.True(await first is null or OperationCanceledException);
+        }
+    }
+
+    [Fact]
+    public async Task Steady_merges_are_one_round_trip_and_the_first_is_few()
+    {
+        var id = await Database.InsertAsync();
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database);
+        await using (proxy)
+        {
+            await using (dataSource)
+            {
+                var merger = new StackEnvMerger(dataSource);
+                await using (var opened = await dataSource.OpenConnectionAsync())
+                {
+                    proxy.Reset();
+                }
+
+                Assert.InRange(await CountAsync(() => merger.MergeAsync(id, Changes(("A", "1")))), 1, 2);
+                Assert.Equal(1, await CountAsync(() => merger.MergeAsync(id, Changes(("A", "2")))));
+                Assert.Equal(1, await CountAsync(() => Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync(Guid.NewGuid(), Changes(("A", "2"))))));
+                Assert.Equal(1, await CountAsync(() => merger.MergeAsync(((StackRef)id).OwnedBy(Guid.Empty), Changes(("A", "3"))).ContinueWith(static _ => { }, TaskScheduler.Default)));
+                Assert.Equal(10, await CountAsync(async () =>
+                {
+                    for (var turn = 0; turn < 10; turn++)
+                    {
+                        await merger.MergeAsync(id, Changes(("A", $"turn {turn}")));
+                    }
+                }));
+            }
+        }
+
+        async Task<int> CountAsync(Func<Task> merge)
+        {
+            proxy.Reset();
+            await merge();
+            return proxy.RoundTrips;
+        }
+    }
+
+    [Fact]
+    public async Task A_first_merge_into_a_locked_table_is_bounded()
+    {
+        var id = await Database.InsertAsync();
+        var merger = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromSeconds(1));
+        await using (await Database.HoldAsync("LOCK TABLE stacks IN ACCESS EXCLUSIVE MODE"))
+        {
+            var (failure, elapsed) = await TimeAsync(() => Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync(id, Changes(("A", "1")))));
+            Assert.True(failure.IsTransient);
+            Assert.InRange(elapsed, TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(5));
+        }
+
+        Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
+    public async Task A_table_that_is_created_later_is_found()
+    {
+        var merger = App();
+        var failure = await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync("shop", Changes(("A", "1"))));
+        Assert.Contains("CREATE TABLE \"app\"", failure.Message, StringComparison.Ordinal);
+
+        await Database.ExecuteAsync(failure.Message[failure.Message.IndexOf("CREATE TABLE", StringComparison.Ordinal)..]);
+        await Database.ExecuteAsync("INSERT INTO app (slug, env_vars) VALUES ('shop', '{}')");
+
+        Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
+    }
+
+    [Theory]
+    [InlineData("ALTER TABLE stacks ALTER env_vars DROP DEFAULT, ALTER env_vars TYPE text", "jsonb")]
+    [InlineData("ALTER TABLE stacks ALTER env_vars DROP DEFAULT, ALTER env_vars TYPE json USING env_vars::text::json", "jsonb")]
+    [InlineData("ALTER TABLE stacks ALTER updated_at DROP DEFAULT, ALTER updated_at TYPE bigint USING 0", "updated_at")]
+    [InlineData("ALTER TABLE stacks RENAME status TO state", "StatusColumn")]
+    [InlineData("ALTER TABLE stacks DROP COLUMN updated_at", "UpdatedAtColumn")]
+    [InlineData("ALTER TABLE stacks RENAME TO apps", "CREATE TABLE")]
+    [InlineData("ALTER TABLE stacks ALTER id DROP DEFAULT, ALTER id TYPE text", "StackRef")]
+    public async Task A_table_that_is_altered_later_still_gets_advice(string alter, string advice)
+    {
+        var id = await Database.InsertAsync();
+        await Database.Merger.MergeAsync(id, Changes(("A", "1")));
+
+        await Database.ExecuteAsync(alter);
+        var failure = await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => Database.Merger.MergeAsync(id, Changes(("A", "2"))));
+
+        Assert.False(failure.IsTransient);
+        Assert.Contains(advice, failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_temporary_table_in_front_is_the_one_that_is_looked_at()
+    {
+        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')");
+        await using var one = Database.DataSourceWith(static settings => (settings.MaxPoolSize, settings.NoResetOnClose) = (1, true));
+        await using (var shadow = one.CreateCommand($"CREATE TEMP TABLE app ({Columns}); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}'), (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')"))
+        {
+            await shadow.ExecuteNonQueryAsync();
+        }
+
+        var failure = await Record.ExceptionAsync(() => new StackEnvMerger(one, new() { Table = "app", KeyColumn = "slug" }).MergeAsync("shop", Changes(("A", "1"))));
+
+        Assert.Equal("unsuitable_table", (failure as StackEnvMergeException)?.ErrorCode);
+        await using var written = one.CreateCommand("SELECT count(*) FROM app WHERE env_vars <> '{}'");
+        Assert.Equal(0L, await written.ExecuteScalarAsync());
+    }
+
+    [Fact]
+    public async Task The_search_path_decides_which_table_is_looked_at()
+    {
+        var other = Database.Schema + "_b";
+        await Database.ExecuteAsync($"CREATE SCHEMA {other}; CREATE TABLE {other}.app ({Columns}); CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')");
+        try
+        {
+            await using var otherFirst = Database.DataSourceWith(settings => settings.SearchPath = $"{other},{Database.Schema}");
+            await using var otherLast = Database.DataSourceWith(settings => settings.SearchPath = $"nowhere,{Database.Schema},{other}");
+
+            Assert.Equal("unsuitable_table", (await Record.ExceptionAsync(() => Merge(otherFirst, null)) as StackEnvMergeException)?.ErrorCode);
+            Assert.Null(await Record.ExceptionAsync(() => Merge(otherLast, null)));
+            Assert.Null(await Record.ExceptionAsync(() => Merge(otherFirst, Database.Schema)));
+            Assert.Equal("unsuitable_table", (await Record.ExceptionAsync(() => Merge(otherLast, other)) as StackEnvMergeException)?.ErrorCode);
+        }
+        finally
+        {
+            await Database.ExecuteAsync($"DROP SCHEMA {other} CASCADE");
+        }
+
+        Task<MergeResult> Merge(NpgsqlDataSource dataSource, string? schema) =>
+            new StackEnvMerger(dataSource, new() { Schema = schema, Table = "app", KeyColumn = "slug" }).MergeAsync("shop", Changes(("A", $"{Guid.NewGuid()}")));
+    }
+
+    [Theory]
+    [InlineData("We\"ird.T able")]
+    [InlineData("🚀 stacks")]
+    [InlineData("public.stacks")]
+    [InlineData("a_name_that_is_longer_than_the_sixty_three_bytes_that_postgresql_keeps_of_it")]
+    [InlineData("123")]
+    [InlineData("-")]
+    [InlineData("SELECT")]
+    [InlineData("C:\\stacks'; DROP TABLE stacks; --")]
+    public async Task A_table_and_a_key_of_any_name_are_looked_at(string name)
+    {
+        var quoted = $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+        await Database.ExecuteAsync($"CREATE TABLE {quoted} ({quoted} text PRIMARY KEY, status text, env_vars jsonb, updated_at timestamptz)");
+        await Database.ExecuteAsync($"INSERT INTO {quoted} VALUES ('shop', 'healthy', '{{}}')");
+        var merger = Database.MergerWith(options => (options.Table, options.KeyColumn) = (name, name));
+
+        Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
+
+        await Database.ExecuteAsync($"ALTER TABLE {quoted} DROP CONSTRAINT {(await Database.ScalarAsync<string>("SELECT quote_ident(conname) FROM pg_constraint WHERE connamespace = $1::text::regnamespace AND contype = 'p' AND conrelid <> 'stacks'::regclass", Database.Schema))}");
+        var failure = await Record.ExceptionAsync(() => Database.MergerWith(options => (options.Table, options.KeyColumn) = (name, name)).MergeAsync("shop", Changes(("A", "2"))));
+        Assert.Equal("unsuitable_table", (failure as StackEnvMergeException)?.ErrorCode);
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    // Passes bytes on between this port and the server, until it is disposed.
+    private TcpListener Relay(int port)
+    {
+        var listener = new TcpListener(IPAddress.Loopback, port);
+        listener.Start();
+        _ = Task.Run(async () =>
+        {
+            using var client = await listener.AcceptTcpClientAsync();
+            var endPoint = ProxiedServer.EndPointOf(Database.ConnectionString);
+            using var server = ProxiedServer.NewSocketTo(endPoint);
+            await server.ConnectAsync(endPoint);
+            await using var there = new NetworkStream(server);
+            await using var here = client.GetStream();
+            await Task.WhenAny(here.CopyToAsync(there), there.CopyToAsync(here));
+        });
+        return listener;
+    }
+}

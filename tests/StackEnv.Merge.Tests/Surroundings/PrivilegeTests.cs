@@ -1,0 +1,91 @@
+using System.Globalization;
+using Npgsql;
+
+namespace StackEnv.Merge.Tests.Surroundings;
+
+/// <summary>The look at the table needs no more than the merge itself: what cannot be seen is not refused.</summary>
+public sealed class PrivilegeTests : SurroundingsTest
+{
+    [Theory]
+    [InlineData("GRANT SELECT (slug, status, env_vars), UPDATE (env_vars, updated_at) ON app TO {0}")]
+    [InlineData("GRANT SELECT, UPDATE ON app TO {0}")]
+    [InlineData("GRANT SELECT, UPDATE ON app TO {0}; REVOKE ALL ON SCHEMA public FROM {0}")]
+    public async Task A_role_that_may_only_merge_does(string grants)
+    {
+        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')");
+        await using var role = await TestRole.CreateAsync(Database);
+        await Database.ExecuteAsync(string.Format(CultureInfo.InvariantCulture, grants, role.Name));
+
+        Assert.True((await new StackEnvMerger(role.DataSource, new() { Table = "app", KeyColumn = "slug" }).MergeAsync("shop", Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
+    public async Task A_role_that_may_only_merge_is_refused_too_where_the_key_is_not_unique()
+    {
+        await Database.ExecuteAsync($"CREATE TABLE app ({Columns})");
+        await InsertTwinsAsync();
+        await using var role = await TestRole.CreateAsync(Database);
+        await Database.ExecuteAsync($"GRANT SELECT (slug, status, env_vars), UPDATE (env_vars, updated_at) ON app TO {role.Name}");
+
+        await AssertUnsuitableAsync(new(role.DataSource, new() { Table = "app", KeyColumn = "slug" }), "shop", "unique");
+    }
+
+    [Fact]
+    public async Task A_policy_that_shows_one_of_two_rows_does_not_make_the_key_unique()
+    {
+        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}); ALTER TABLE app ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON app USING (team_id = '{TeamA}')");
+        await InsertTwinsAsync();
+        await using var role = await TestRole.CreateAsync(Database);
+        await Database.ExecuteAsync($"GRANT SELECT, UPDATE ON app TO {role.Name}");
+
+        await AssertUnsuitableAsync(new(role.DataSource, new() { Table = "app", KeyColumn = "slug" }), "shop", "unique");
+    }
+
+    [Theory]
+    [InlineData("pg_catalog.pg_class")]
+    [InlineData("pg_catalog.pg_index, pg_catalog.pg_attribute, pg_catalog.pg_type")]
+    [InlineData("pg_catalog.pg_depend, pg_catalog.pg_trigger, pg_catalog.pg_constraint, pg_catalog.pg_collation")]
+    public async Task A_catalog_that_may_not_be_read_refuses_nothing(string catalogs)
+    {
+        var name = $"hardened_{Guid.NewGuid():N}";
+        await Database.ExecuteAsync($"CREATE DATABASE {name}");
+        try
+        {
+            await using var role = await TestRole.CreateAsync(Database);
+            await using (var owner = Database.DataSourceWith(settings => (settings.Database, settings.SearchPath, settings.Pooling) = (name, "public", false)))
+            {
+                await RunAsync(owner, $"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')");
+                await RunAsync(owner, $"GRANT SELECT (slug, status, env_vars), UPDATE (env_vars, updated_at) ON app TO {role.Name}; REVOKE SELECT ON {catalogs} FROM PUBLIC");
+
+                // The driver reads pg_type itself when it first connects, unless it is told not to.
+                var settings = new NpgsqlConnectionStringBuilder(role.DataSource.ConnectionString)
+                {
+                    Password = role.Password,
+                    Database = name,
+                    SearchPath = "public",
+                    Pooling = false,
+                };
+                var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+                builder.ConfigureTypeLoading(static loading => loading.EnableTypeLoading(false));
+                await using var dataSource = builder.Build();
+                var merger = new StackEnvMerger(dataSource, new() { Table = "app", KeyColumn = "slug" });
+
+                Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
+                Assert.True((await merger.MergeAsync("shop", Changes(("A", "2")))).Changed);
+                await RunAsync(owner, $"DROP OWNED BY {role.Name}");
+            }
+        }
+        finally
+        {
+            await Database.ExecuteAsync($"DROP DATABASE {name} WITH (FORCE)");
+        }
+    }
+
+    private static async Task RunAsync(NpgsqlDataSource dataSource, string sql)
+    {
+#pragma warning disable CA2100 // The SQL is this test's own.
+        await using var command = dataSource.CreateCommand(sql);
+#pragma warning restore CA2100
+        await command.ExecuteNonQueryAsync();
+    }
+}

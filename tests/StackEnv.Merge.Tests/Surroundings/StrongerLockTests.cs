@@ -1,0 +1,188 @@
+using Npgsql;
+
+namespace StackEnv.Merge.Tests.Surroundings;
+
+/// <summary>
+/// Where a unique index holds what a merge writes, the UPDATE needs a stronger lock than the locked read takes: one that waits for
+/// transactions that insert child rows. That wait is bounded too, and it deadlocks with none of them.
+/// </summary>
+public sealed class StrongerLockTests : SurroundingsTest
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan Bound = Limit + TimeSpan.FromSeconds(2);
+
+    public static TheoryData<string> Schemas =>
+    [
+        "CREATE UNIQUE INDEX ON stacks (id, updated_at)",
+        "ALTER TABLE stacks ADD UNIQUE (updated_at, id) DEFERRABLE INITIALLY DEFERRED",
+        "CREATE UNIQUE INDEX ON stacks (env_vars)",
+        "CREATE UNIQUE INDEX by_time ON stacks (id, updated_at); ALTER TABLE stacks REPLICA IDENTITY USING INDEX by_time",
+        "ALTER TABLE stacks ADD host text GENERATED ALWAYS AS (env_vars->>'HOST') STORED UNIQUE",
+        "ALTER TABLE stacks ADD host text GENERATED ALWAYS AS (env_vars->>'OTHER') STORED UNIQUE; CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()",
+        "ALTER TABLE stacks ADD version bigint UNIQUE; CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.version := coalesce(OLD.version, 0) + 1; RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()",
+    ];
+
+    /// <summary>Those, and one whose trigger does not show in its own text which column it changes.</summary>
+    public static TheoryData<string> SchemasSeenOrNot
+    {
+        get
+        {
+            var schemas = new TheoryData<string>();
+            foreach (var row in Schemas)
+            {
+                schemas.Add(row);
+            }
+
+            schemas.Add("ALTER TABLE stacks ADD version bigint; CREATE UNIQUE INDEX ON stacks (id, version); CREATE FUNCTION changed(s stacks) RETURNS stacks LANGUAGE plpgsql AS 'BEGIN s.version := coalesce(s.version, 0) + 1; RETURN s; END'; CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW := changed(NEW); RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()");
+            return schemas;
+        }
+    }
+
+    public static TheoryData<string> SchemasThatNeedNoMore =>
+    [
+        "SELECT",
+        "CREATE INDEX ON stacks (updated_at)",
+        "CREATE UNIQUE INDEX ON stacks ((env_vars->>'HOST'))",
+        "CREATE UNIQUE INDEX ON stacks (updated_at, lower(slug))",
+        "CREATE UNIQUE INDEX ON stacks (id, updated_at) WHERE status = 'healthy'",
+        "CREATE UNIQUE INDEX ON stacks (slug, id) INCLUDE (updated_at, env_vars)",
+        "ALTER TABLE stacks ADD name text GENERATED ALWAYS AS (lower(slug)) STORED UNIQUE",
+        "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at := now(); RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()",
+        "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.slug <> OLD.slug THEN RAISE ''no''; END IF; RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()",
+    ];
+
+    [Theory]
+    [MemberData(nameof(SchemasSeenOrNot))]
+    public async Task A_child_that_is_being_inserted_ends_the_wait_in_time(string ddl)
+    {
+        var id = await CreateAsync(ddl);
+        var merger = Database.MergerWith(static options => options.LockTimeout = Limit);
+        await merger.MergeAsync(id, Changes(("WARM", "up")));
+
+        var children = new List<HeldLock>();
+        for (var number = 0; number < 6; number++)
+        {
+            children.Add(await Database.HoldAsync("INSERT INTO child VALUES ($1)", id));
+        }
+
+        var before = await Database.FootprintAsync(id);
+        try
+        {
+            // The second one starts with whatever the merger has learned from the first.
+            for (var turn = 0; turn < 2; turn++)
+            {
+                var (failure, elapsed) = await TimeAsync(() => Record.ExceptionAsync(() => merger.MergeAsync(id, Changes(("HOST", $"h{turn}")))));
+
+                Assert.True(failure is null or LockTimeoutException, $"After {elapsed}: {failure}");
+                Assert.InRange(elapsed, TimeSpan.Zero, Bound);
+                Assert.True(failure is null || before == await Database.FootprintAsync(id), "It was told a time-out and written all the same.");
+                before = await Database.FootprintAsync(id);
+            }
+        }
+        finally
+        {
+            foreach (var child in children)
+            {
+                await child.DisposeAsync();
+            }
+        }
+
+        Assert.True((await merger.MergeAsync(id, Changes(("HOST", "free")))).Changed);
+    }
+
+    [Theory]
+    [MemberData(nameof(SchemasSeenOrNot))]
+    public async Task Children_that_end_one_after_another_do_not_add_up(string ddl)
+    {
+        var id = await CreateAsync(ddl);
+        var merger = Database.MergerWith(static options => options.LockTimeout = Limit);
+
+        // Each ends within the limit, and together they take far longer than it.
+        var children = Enumerable.Range(0, 6).Select(async number =>
+        {
+            await using var child = await Database.HoldAsync("INSERT INTO child VALUES ($1)", id);
+            await Task.Delay(TimeSpan.FromSeconds(0.8 * (number + 1)));
+        }).ToArray();
+        await Task.Delay(200);
+        var (failure, elapsed) = await TimeAsync(() => Record.ExceptionAsync(() => merger.MergeAsync(id, Changes(("HOST", "h")))));
+
+        Assert.True(failure is null or LockTimeoutException, $"After {elapsed}: {failure}");
+        Assert.InRange(elapsed, TimeSpan.Zero, Bound);
+        await Task.WhenAll(children);
+    }
+
+    [Theory]
+    [MemberData(nameof(Schemas))]
+    public async Task A_transaction_that_inserts_a_child_and_then_updates_the_stack_does_not_deadlock(string ddl)
+    {
+        var id = await CreateAsync(ddl);
+        var merger = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromSeconds(5));
+        await using var connection = await Database.DataSource.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await ExecuteAsync("INSERT INTO child VALUES ($1)");
+        var merging = Record.ExceptionAsync(() => merger.MergeAsync(id, Changes(("HOST", "h"))));
+        await Task.WhenAny(merging, Task.Delay(300));
+
+        var other = await Record.ExceptionAsync(async () =>
+        {
+            await ExecuteAsync("UPDATE stacks SET status = 'failed' WHERE id = $1");
+            await transaction.CommitAsync();
+        });
+
+        Assert.Null(other);
+        Assert.Null(await merging);
+        Assert.Equal("failed h", await Database.ScalarAsync<string>("SELECT status || ' ' || (env_vars->>'HOST') FROM stacks WHERE id = $1", id));
+
+        async Task ExecuteAsync(string sql)
+        {
+#pragma warning disable CA2100 // The SQL is this test's own.
+            await using var command = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = id } } };
+#pragma warning restore CA2100
+            await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(SchemasThatNeedNoMore))]
+    public async Task A_child_that_is_being_inserted_is_not_waited_for_where_the_weaker_lock_does(string ddl)
+    {
+        var id = await CreateAsync(ddl);
+        var merger = Database.MergerWith(static options => options.LockTimeout = Limit);
+        await using (await Database.HoldAsync("INSERT INTO child VALUES ($1)", id))
+        {
+            Assert.True((await merger.MergeAsync(id, Changes(("HOST", "h")))).Changed);
+        }
+
+        await using (await Database.HoldAsync("SELECT FROM stacks WHERE id = $1 FOR NO KEY UPDATE", id))
+        {
+            var merging = merger.MergeAsync(id, Changes(("HOST", "i")));
+            await Database.WaitersAsync(1);
+            await Database.ExecuteAsync("INSERT INTO child VALUES ($1)", id).WaitAsync(TimeSpan.FromSeconds(0.9));
+            await Record.ExceptionAsync(() => merging);
+        }
+    }
+
+    [Fact]
+    public async Task A_value_that_another_stack_is_taking_is_waited_for_in_time()
+    {
+        await CreateAsync("CREATE UNIQUE INDEX ON stacks ((env_vars->>'HOST'))");
+        var (mine, other) = (await Database.InsertAsync(), await Database.InsertAsync());
+        var merger = Database.MergerWith(static options => options.LockTimeout = Limit);
+        await using (await Database.HoldAsync("UPDATE stacks SET env_vars = '{\"HOST\": \"h\"}' WHERE id = $1", other))
+        {
+            var (failure, elapsed) = await TimeAsync(() => Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync(mine, Changes(("HOST", "h")))));
+
+            Assert.True(failure.IsTransient, failure.ToString());
+            Assert.InRange(elapsed, TimeSpan.Zero, Bound);
+        }
+
+        Assert.True((await merger.MergeAsync(mine, Changes(("HOST", "h")))).Changed);
+    }
+
+    private async Task<Guid> CreateAsync(string ddl)
+    {
+        await Database.ExecuteAsync($"CREATE TABLE child (stack uuid REFERENCES stacks); {ddl}");
+        return await Database.InsertAsync();
+    }
+}
