@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Compiles the AOT sample to native code, where every trim and AOT warning is an error, and puts the native program to its test on a real
-# PostgreSQL.
+# Compiles tests/StackEnv.Merge.Aot to native code, with every trim and AOT warning an error, and tests the native program.
 set -euo pipefail
 
 source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
@@ -18,8 +17,8 @@ build tests/StackEnv.Merge.Tests
 native=$root/artifacts/aot
 rm -rf "$native"
 started=$SECONDS
-output=$(cd "$root" && dotnet publish samples/StackEnv.Samples.Aot -c Release --output "$native" -v quiet -tl:off 2>&1) || fail "$output"
-export STACKENV_AOT_PROGRAM=$native/StackEnv.Samples.Aot
+output=$(cd "$root" && dotnet publish tests/StackEnv.Merge.Aot -c Release --output "$native" -v quiet -tl:off 2>&1) || fail "$output"
+export STACKENV_AOT_PROGRAM=$native/StackEnv.Merge.Aot
 echo "Compiled to native code in $((SECONDS - started)) s: $(($(wc -c <"$STACKENV_AOT_PROGRAM") / 1024)) KiB"
 
 cd "$root"

@@ -34,7 +34,7 @@ require_dotnet() {
         fail "The .NET SDK 10 is needed and was not found: get it from https://dotnet.microsoft.com/download/dotnet/10.0"
 }
 
-# The folders of the server binaries that are installed, in the places that samples/StackEnv.Samples.Postgres/ServerBinaries.cs looks into.
+# The folders of the server binaries that are installed, in the places that eng/LocalPostgres/ServerBinaries.cs looks into.
 server_binaries() {
     local initdb
     for initdb in /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb \

@@ -1,6 +1,6 @@
 using Npgsql;
 using StackEnv.Samples.Api.Teams;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Samples.Api;
 

@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Npgsql;
 using StackEnv.Merge;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Samples.Tour;
 

@@ -1,7 +1,7 @@
 using BenchmarkDotNet.Attributes;
 using StackEnv.Merge.Benchmarks.Contestants;
 using StackEnv.Merge.Benchmarks.Load;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Benchmarks;
 

@@ -7,7 +7,7 @@ using StackEnv.Merge.Benchmarks.CommandLine;
 using StackEnv.Merge.Benchmarks.Contestants;
 using StackEnv.Merge.Benchmarks.Load;
 using StackEnv.Merge.Benchmarks.Report;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 try
 {

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Npgsql;
 
-namespace StackEnv.Samples.Postgres;
+namespace StackEnv.LocalPostgres;
 
 /// <summary>
 /// A PostgreSQL of its own in a private folder, reached by a Unix socket inside it, so that no port can be taken. It lives as long as this
