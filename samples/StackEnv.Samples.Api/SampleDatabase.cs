@@ -1,6 +1,6 @@
 using Npgsql;
-using StackEnv.Samples.Api.Teams;
 using StackEnv.LocalPostgres;
+using StackEnv.Samples.Api.Teams;
 
 namespace StackEnv.Samples.Api;
 

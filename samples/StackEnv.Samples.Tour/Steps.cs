@@ -2,8 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Npgsql;
-using StackEnv.Merge;
 using StackEnv.LocalPostgres;
+using StackEnv.Merge;
 
 namespace StackEnv.Samples.Tour;
 
