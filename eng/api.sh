@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Writes the reference of the public API, from its XML docs: artifacts/api/html/StackEnv.Merge.html. A reference that leads nowhere is an error.
+# Writes the reference of the public API as a site, from the XML docs.
+# It is artifacts/api/html/StackEnv.Merge.html. A link that leads nowhere is an error.
 set -euo pipefail
 
-source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
 build src/StackEnv.Merge
 

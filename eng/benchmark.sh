@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Measures the library beside what one would pick instead, in full, and writes the figures into docs/performance.md and the plots beside it. It
-# takes about half an hour and wants the machine to itself. The exit code is 1 where an aim is missed. Arguments go to the benchmarks:
+# Runs all benchmarks, and writes the figures into docs/performance.md and its plots: half an hour.
+# The machine must have nothing else to do. The exit code is 1 if a target is missed. Arguments go to the benchmarks, and `--help` lists them:
 #   ./eng/benchmark.sh --rounds 5
 set -euo pipefail
 
-source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
-source "$root/eng/figures.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$root/eng/lib/figures.sh"
 
 build tests/StackEnv.Merge.Benchmarks
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Says how much of src/ the tests reach, and fails below the floor. Takes the folder that `dotnet test --collect` wrote into. Each test
-# project has a report of its own; the library's tests are meant to do it alone, so the best report counts.
+# Prints how much of src/ the tests reach, and fails below the minimum.
+# Takes the folder that `dotnet test --collect` wrote to. Each test project has a report of its own. The library's tests must reach the minimum
+# alone, so the best report counts.
 set -euo pipefail
 
 find "$1" -name coverage.cobertura.xml -exec grep -o -m 1 '<coverage .*>' {} + | awk '

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Shows real merges on a real PostgreSQL. Takes no preparation: it finds a PostgreSQL, or starts one and removes it again.
+# Shows real merges on a real PostgreSQL, with the statements as the server received them.
+# It needs no preparation: it finds a PostgreSQL, or starts one and removes it again.
 set -euo pipefail
 
-source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
 build samples/StackEnv.Samples.Tour
 

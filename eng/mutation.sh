@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Changes the library in hundreds of small ways, one after the other, and sees whether a test fails each time. Takes about an hour; the report is
-# under artifacts/mutation. The exit code is not 0 where fewer than 90 % of the changes are noticed. Arguments go to Stryker.NET:
+# Runs mutation tests of the library with Stryker.NET: about an hour.
+# The report is under artifacts/mutation. The exit code is not 0 if the tests notice fewer than 90 % of the changes. Arguments go to Stryker.NET:
 #   ./eng/mutation.sh --mutate '**/CommitOutcomeRules.cs'
 set -euo pipefail
 
-source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 
 build tests/StackEnv.Merge.Tests
 

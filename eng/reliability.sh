@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Puts the README's claims to the test in full: tens of thousands of faults, hundreds of thousands of operations, half an hour of load. It takes
-# about an hour, and writes the figures into docs/reliability.md. Arguments go to `dotnet test`, to run a part of it:
+# Runs the reliability tests in full, and writes the figures into docs/reliability.md: about an hour.
+# In full means tens of thousands of faults, hundreds of thousands of operations, and half an hour of load. Arguments go to `dotnet test`:
 #   ./eng/reliability.sh --filter FullyQualifiedName~Soak
 set -euo pipefail
 
-source "$(dirname "${BASH_SOURCE[0]}")/prerequisites.sh"
-source "$root/eng/pgbouncer.sh"
-source "$root/eng/figures.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
+source "$root/eng/lib/pgbouncer.sh"
+source "$root/eng/lib/figures.sh"
 
 build tests/StackEnv.Merge.Reliability.Tests
 

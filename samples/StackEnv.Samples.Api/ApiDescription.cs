@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.OpenApi;
+using StackEnv.Samples.Api.Problems;
 using StackEnv.Samples.Api.Teams;
 
 namespace StackEnv.Samples.Api;
@@ -25,6 +26,12 @@ internal static class ApiDescription
         });
         options.AddSchemaTransformer(static (schema, context, _) =>
         {
+            if (context.JsonTypeInfo.Type == typeof(Problem))
+            {
+                schema.Properties!.Remove("instance"); // ASP.NET Core's problem details have it; this API leaves it out
+                schema.Properties["type"].Description = "Names this kind of problem.";
+            }
+
             // No body of this contract has a member that may be missing or null. Among the values of a PATCH, null means delete.
             foreach (var (name, member) in schema.Properties ?? new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal))
             {

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Options;
+using StackEnv.LocalPostgres;
 using StackEnv.Samples.Api;
 using StackEnv.Samples.Api.Teams;
-using StackEnv.Samples.Postgres;
 
 try
 {

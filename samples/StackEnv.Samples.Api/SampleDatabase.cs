@@ -1,6 +1,6 @@
 using Npgsql;
+using StackEnv.LocalPostgres;
 using StackEnv.Samples.Api.Teams;
-using StackEnv.Samples.Postgres;
 
 namespace StackEnv.Samples.Api;
 

@@ -2,7 +2,6 @@ using System.Security.Claims;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Npgsql;
 using StackEnv.Merge;
-using StackEnv.Samples.Api.Contract;
 using StackEnv.Samples.Api.Problems;
 using StackEnv.Samples.Api.Teams;
 

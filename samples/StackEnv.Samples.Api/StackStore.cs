@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Npgsql;
 using StackEnv.Merge;
-using StackEnv.Samples.Api.Contract;
 
 namespace StackEnv.Samples.Api;
 

@@ -1,6 +1,6 @@
 using Npgsql;
+using StackEnv.LocalPostgres;
 using StackEnv.Merge;
-using StackEnv.Samples.Postgres;
 using StackEnv.Samples.Tour;
 
 using var stop = new CancellationTokenSource();

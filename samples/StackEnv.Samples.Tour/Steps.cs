@@ -2,8 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Npgsql;
+using StackEnv.LocalPostgres;
 using StackEnv.Merge;
-using StackEnv.Samples.Postgres;
 
 namespace StackEnv.Samples.Tour;
 

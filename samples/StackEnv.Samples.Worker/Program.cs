@@ -2,7 +2,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 using StackEnv.Samples.Worker;
 
 var builder = Host.CreateApplicationBuilder(args);

@@ -1,7 +1,7 @@
 using BenchmarkDotNet.Attributes;
+using StackEnv.LocalPostgres;
 using StackEnv.Merge.Benchmarks.Contestants;
 using StackEnv.Merge.Benchmarks.Load;
-using StackEnv.Samples.Postgres;
 
 namespace StackEnv.Merge.Benchmarks;
 

@@ -2,12 +2,12 @@ using System.Reflection;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Running;
 using Spectre.Console;
+using StackEnv.LocalPostgres;
 using StackEnv.Merge.Benchmarks;
 using StackEnv.Merge.Benchmarks.CommandLine;
 using StackEnv.Merge.Benchmarks.Contestants;
 using StackEnv.Merge.Benchmarks.Load;
 using StackEnv.Merge.Benchmarks.Report;
-using StackEnv.Samples.Postgres;
 
 try
 {

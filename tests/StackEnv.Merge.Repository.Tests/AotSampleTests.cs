@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace StackEnv.Merge.Repository.Tests;
 
-/// <summary>The sample for native AOT, as any build makes it; or the native program itself, which <c>eng/aot.sh</c> publishes and names.</summary>
+/// <summary>Runs <c>tests/StackEnv.Merge.Aot</c> as every build compiles it, or the native program that <c>eng/aot.sh</c> publishes and names.</summary>
 public sealed class AotSampleTests : DatabaseTest
 {
     private static readonly string? NativeProgram = Environment.GetEnvironmentVariable("STACKENV_AOT_PROGRAM");
@@ -11,7 +11,7 @@ public sealed class AotSampleTests : DatabaseTest
     public async Task It_merges_and_is_refused_as_it_expects_and_leaves_nothing_behind()
     {
         var (exitCode, output) = NativeProgram is null
-            ? await RunAsync("dotnet", Path.Combine(AppContext.BaseDirectory, "StackEnv.Samples.Aot.dll"), Database.ConnectionString)
+            ? await RunAsync("dotnet", Path.Combine(AppContext.BaseDirectory, "StackEnv.Merge.Aot.dll"), Database.ConnectionString)
             : await RunAsync(NativeProgram, Database.ConnectionString);
 
         Assert.Equal(

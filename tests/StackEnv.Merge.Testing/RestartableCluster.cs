@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Npgsql;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Testing;
 

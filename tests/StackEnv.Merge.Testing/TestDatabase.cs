@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Npgsql;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Testing;
 

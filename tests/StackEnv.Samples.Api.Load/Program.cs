@@ -1,7 +1,7 @@
 using System.Globalization;
+using StackEnv.LocalPostgres;
 using StackEnv.Samples.Api;
 using StackEnv.Samples.Api.Load;
-using StackEnv.Samples.Postgres;
 
 // dotnet run --project tests/StackEnv.Samples.Api.Load -c Release -- [seconds] [connections] [stacks]
 int Argument(int index, int otherwise) => args.Length > index ? int.Parse(args[index], CultureInfo.InvariantCulture) : otherwise;

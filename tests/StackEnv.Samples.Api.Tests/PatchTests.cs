@@ -1,4 +1,5 @@
 using System.Net;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Samples.Api.Tests;
 
@@ -165,7 +166,7 @@ public sealed class PatchTests : ApiTest
     {
         var id = await InsertAsync("shop", Stored, team: GlobexTeam);
         await InsertAsync("going", Stored, status: "deleting", team: GlobexTeam);
-        await StackEnv.Samples.Postgres.StacksTable.InsertAsync(Database.DataSource, "nobodys");
+        await StacksTable.InsertAsync(Database.DataSource, "nobodys");
         var before = await Database.FootprintAsync(id);
 
         var none = await _transcript.SendAsync(Api.Acme, "PATCH", "/stacks/none/env", """{"env": {"A": "1"}}""");

@@ -1,11 +1,11 @@
 using System.ComponentModel;
 using System.Globalization;
-using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Mvc;
 
 namespace StackEnv.Samples.Api.Problems;
 
 /// <summary>Everything that is not a success: the problem details of RFC 9457, and the three names that older clients read.</summary>
-internal sealed class Problem(int status, string error, string title, string message, int? retryAfterSeconds = null) : IResult
+internal sealed class Problem : ProblemDetails, IResult
 {
     public const string ContentType = "application/problem+json";
 
@@ -39,25 +39,21 @@ internal sealed class Problem(int status, string error, string title, string mes
     public static readonly Problem Internal =
         new(500, "internal_error", "Internal error", "This should not have happened. The server's log says more.");
 
-    [Description("Names this kind of problem.")]
-    public string Type => $"urn:stackenv:problem:{Error}";
+    private readonly int? _retryAfterSeconds;
 
-    public string Title => title;
+    public Problem(int status, string error, string title, string message, int? retryAfterSeconds = null)
+    {
+        (Type, Title, Status, Detail, Error) = ($"urn:stackenv:problem:{error}", title, status, message, error);
+        _retryAfterSeconds = retryAfterSeconds;
+    }
 
-    public int Status => status;
-
-    public string Detail => message;
-
-    public bool Ok => status < 400;
+    public bool Ok { get; }
 
     [Description("The code of this kind of problem: the last part of type.")]
-    public string Error => error;
+    public string Error { get; }
 
     [Description("The same as detail.")]
-    public string Message => message;
-
-    [JsonIgnore]
-    public int? RetryAfterSeconds => retryAfterSeconds;
+    public string Message => Detail!;
 
     public static Problem InvalidBody(string message) => new(400, "invalid_body", "Invalid body", message);
 
@@ -76,8 +72,8 @@ internal sealed class Problem(int status, string error, string title, string mes
 
     public Task ExecuteAsync(HttpContext httpContext)
     {
-        httpContext.Response.StatusCode = status;
-        if (retryAfterSeconds is { } seconds)
+        httpContext.Response.StatusCode = Status!.Value;
+        if (_retryAfterSeconds is { } seconds)
             httpContext.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
 
         return httpContext.Response.WriteAsJsonAsync(this, options: null, ContentType);

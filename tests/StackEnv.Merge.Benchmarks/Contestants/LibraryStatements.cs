@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text.RegularExpressions;
+using StackEnv.LocalPostgres;
 using StackEnv.Merge.Benchmarks.Load;
-using StackEnv.Samples.Postgres;
 
 namespace StackEnv.Merge.Benchmarks.Contestants;
 

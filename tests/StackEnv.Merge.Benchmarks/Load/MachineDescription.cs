@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 using Npgsql;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Benchmarks.Load;
 

@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Npgsql;
 using NpgsqlTypes;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Benchmarks.Load;
 

@@ -1,5 +1,5 @@
 using Npgsql;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 

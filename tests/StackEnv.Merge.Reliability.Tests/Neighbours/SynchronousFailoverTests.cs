@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Npgsql;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 

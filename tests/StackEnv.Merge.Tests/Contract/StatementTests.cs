@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Tests;
 

@@ -92,7 +92,7 @@ public sealed class FirstLookTests : SurroundingsTest
     public async Task Steady_merges_are_one_round_trip_and_the_first_is_few()
     {
         var id = await Database.InsertAsync();
-        var (proxy, dataSource) = WireProxy.InFrontOf(Database);
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
         await using (proxy)
         {
             await using (dataSource)
@@ -100,7 +100,7 @@ public sealed class FirstLookTests : SurroundingsTest
                 var merger = new StackEnvMerger(dataSource);
                 await using (var opened = await dataSource.OpenConnectionAsync())
                 {
-                    proxy.Reset();
+                    proxy.Arm(null);
                 }
 
                 Assert.InRange(await CountAsync(() => merger.MergeAsync(id, Changes(("A", "1")))), 1, 2);
@@ -119,7 +119,7 @@ public sealed class FirstLookTests : SurroundingsTest
 
         async Task<int> CountAsync(Func<Task> merge)
         {
-            proxy.Reset();
+            proxy.Arm(null);
             await merge();
             return proxy.RoundTrips;
         }
@@ -252,8 +252,8 @@ public sealed class FirstLookTests : SurroundingsTest
         _ = Task.Run(async () =>
         {
             using var client = await listener.AcceptTcpClientAsync();
-            var endPoint = ProxiedServer.EndPointOf(Database.ConnectionString);
-            using var server = ProxiedServer.NewSocketTo(endPoint);
+            var endPoint = ServerSocket.EndPointOf(Database.ConnectionString);
+            using var server = ServerSocket.NewFor(endPoint);
             await server.ConnectAsync(endPoint);
             await using var there = new NetworkStream(server);
             await using var here = client.GetStream();

@@ -1,4 +1,4 @@
-using StackEnv.Samples.Postgres;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Samples.Api.Tests.Infrastructure;
 

@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 
-namespace StackEnv.Samples.Postgres;
+namespace StackEnv.LocalPostgres;
 
 /// <summary>The <c>initdb</c> and <c>postgres</c> of one installation.</summary>
 internal sealed partial record ServerBinaries(string Folder, Version Version)

@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Npgsql;
 
-namespace StackEnv.Samples.Postgres;
+namespace StackEnv.LocalPostgres;
 
 /// <summary>A schema of a sample's own with the table of stacks in it, which goes away with it: the server may be one that holds other things.</summary>
 [SuppressMessage("Security", "CA2100", Justification = "The SQL is the samples' own.")]

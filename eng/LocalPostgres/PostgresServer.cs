@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Testcontainers.PostgreSql;
 
-namespace StackEnv.Samples.Postgres;
+namespace StackEnv.LocalPostgres;
 
 /// <summary>
 /// A PostgreSQL for samples and tests: the one that <c>STACKENV_POSTGRES</c> names, else an ephemeral cluster of the server binaries that

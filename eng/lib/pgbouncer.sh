@@ -1,7 +1,8 @@
-# Sourced after prerequisites.sh by the scripts that run tests: gets a PgBouncer for the tests that need one. Nothing fails here: a test that finds none says so.
+# Sourced after setup.sh by the scripts that run tests: finds or installs a PgBouncer. Nothing fails here: a test that needs one and finds none
+# says so.
 # shellcheck shell=bash
 
-# Prepared statements take this version of it.
+# The installed one may be too old for prepared statements.
 newer_pgbouncer=$root/artifacts/pgbouncer/run
 
 find_pgbouncer() {
@@ -14,7 +15,7 @@ follows_prepared_statements() {
     [ "${version%.*}" -gt 1 ] || [ "${version#*.}" -ge 21 ]
 }
 
-# Debian's package comes with a service. Only the program is wanted, so the service is neither started nor left enabled.
+# Debian's package comes with a service. Only the program is needed, so the service is neither started nor left enabled.
 install_pgbouncer() {
     install_by_apt 'No PgBouncer was found. Installing it' '
         switch=/usr/sbin/policy-rc.d
@@ -28,13 +29,14 @@ install_pgbouncer() {
     '
 }
 
-# Debian 13's PgBouncer, unpacked beside the libraries that it was built for, which it is started with: so it runs on Debian 12 too, and
-# nothing is installed. apt checks the signatures.
+# Debian 13's PgBouncer, unpacked and started with the libraries that it was built for, so that it runs on Debian 12 too. Nothing is installed.
+# apt checks the signatures.
 fetch_newer_pgbouncer() {
     local keys=/usr/share/keyrings/debian-archive-keyring.gpg folder=${newer_pgbouncer%/*} package
     [ ! -x "$newer_pgbouncer" ] || return 0
     [ -r "$keys" ] && command -v apt-get dpkg-deb >/dev/null || return
 
+    say 'Fetching a PgBouncer that supports prepared statements, once. It is unpacked under artifacts/, not installed.' 2>&3
     rm -rf "$folder"
     mkdir -p "$folder"/{lists/partial,cache/archives/partial,packages}
     echo "deb [signed-by=$keys] http://deb.debian.org/debian trixie main" >"$folder/sources.list"
@@ -57,6 +59,6 @@ RUN
 }
 
 find_pgbouncer >/dev/null || install_pgbouncer || true
-if [ -z "${STACKENV_PGBOUNCER:-}" ] && ! follows_prepared_statements "$(find_pgbouncer)" && fetch_newer_pgbouncer 2>/dev/null; then
+if [ -z "${STACKENV_PGBOUNCER:-}" ] && ! follows_prepared_statements "$(find_pgbouncer)" && fetch_newer_pgbouncer 3>&2 2>/dev/null; then
     export STACKENV_PGBOUNCER=$newer_pgbouncer
 fi

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Npgsql;
 
-namespace StackEnv.Samples.Postgres;
+namespace StackEnv.LocalPostgres;
 
 /// <summary>
 /// A PostgreSQL of its own in a private folder, reached by a Unix socket inside it, so that no port can be taken. It lives as long as this
@@ -109,7 +109,7 @@ internal sealed class EphemeralCluster : IAsyncDisposable
         using var script = new StreamReader(typeof(EphemeralCluster).Assembly.GetManifestResourceStream("supervisor.sh")!);
         string[] command =
         [
-            .. OwnSession(), .. ServerUser(), "sh", "-c", script.ReadToEnd(), "stackenv-postgres", binaries.Folder, primaryFolder ?? "", durable ? "durable" : "",
+            .. Detached(), .. ServerUser(), "sh", "-c", script.ReadToEnd(), "stackenv-postgres", binaries.Folder, primaryFolder ?? "", durable ? "durable" : "",
             .. FoldersToTry(durable),
         ];
 
@@ -123,8 +123,9 @@ internal sealed class EphemeralCluster : IAsyncDisposable
         })!;
     }
 
-    // A session of its own keeps a terminal's Ctrl-C away. macOS has no setsid; there the script's ignored signals have to do.
-    private static string[] OwnSession() => HasTool("setsid") ? ["setsid"] : [];
+    // A session of its own keeps a terminal's Ctrl-C away; macOS has no setsid, and there the script's ignored signals must do. A parent that ends
+    // at once keeps it out of this process's descendants: `dotnet test --blame-hang` kills all of them, and then nothing would clean up.
+    private static string[] Detached() => [.. HasTool("setsid") ? ["setsid"] : Array.Empty<string>(), "sh", "-c", "exec 3<&0; \"$@\" <&3 3<&- &", "sh"];
 
     // PostgreSQL refuses to run as root.
     private static string[] ServerUser()

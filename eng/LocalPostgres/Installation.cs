@@ -1,4 +1,4 @@
-namespace StackEnv.Samples.Postgres;
+namespace StackEnv.LocalPostgres;
 
 /// <summary>What to tell somebody who has no PostgreSQL.</summary>
 internal static class Installation

@@ -1,7 +1,7 @@
 using Npgsql;
 using NpgsqlTypes;
 
-namespace StackEnv.Samples.Postgres;
+namespace StackEnv.LocalPostgres;
 
 /// <summary>The table of stacks that samples and tests merge into. Table names are used as they are given: quoting is the caller's.</summary>
 public static class StacksTable

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
-namespace StackEnv.Samples.Postgres;
+namespace StackEnv.LocalPostgres;
 
 /// <summary>
 /// The statements that PostgreSQL received over one data source, in its own words. The server is asked to log every statement and to send

@@ -1,7 +1,7 @@
-# Sourced by the scripts that measure: writes what was measured into the document that tells of it.
+# Sourced by the scripts that measure: writes the figures into the document that explains them.
 # shellcheck shell=bash
 
-# Each `<!-- figures: NAME -->` of the document is followed by what the folder's NAME.md says, up to `<!-- end of figures -->`.
+# Replaces the text after each `<!-- figures: NAME -->` of the document, up to `<!-- end of figures -->`, with the folder's NAME.md.
 fill_figures() {
     local document=$1 folder=$2
     awk -v folder="$folder" '

@@ -1,4 +1,0 @@
-namespace StackEnv.Samples.Api.Contract;
-
-/// <summary>One stack.</summary>
-internal sealed record StackAnswer(StackView Stack) : Answer;
