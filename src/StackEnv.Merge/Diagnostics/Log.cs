@@ -32,6 +32,6 @@ internal static partial class Log
     [LoggerMessage(9, LogLevel.Error, "Stack {Stack}: the merge was committed, but the table is not suitable, in {ElapsedMs:F1} ms. {Problem}")]
     public static partial void CommittedAnomaly(ILogger logger, StackRef stack, string problem, double elapsedMs);
 
-    [LoggerMessage(10, LogLevel.Warning, "Stack {Stack}: nothing was written, because the stored document is not a JSON object, in {ElapsedMs:F1} ms")]
-    public static partial void StoredEnvInvalid(ILogger logger, StackRef stack, double elapsedMs);
+    [LoggerMessage(10, LogLevel.Warning, "Stack {Stack}: the merge was refused ({ErrorCode}): the stored document is not a JSON object, in {ElapsedMs:F1} ms")]
+    public static partial void StoredEnvInvalid(ILogger logger, StackRef stack, string errorCode, double elapsedMs);
 }

@@ -90,7 +90,7 @@ internal readonly struct MergeObservation : IDisposable
                     Log.TableUnsuitable(logger, stack, unsuitable.Problem, elapsed);
                     break;
                 case StoredEnvInvalidException:
-                    Log.StoredEnvInvalid(logger, stack, elapsed);
+                    Log.StoredEnvInvalid(logger, stack, outcome, elapsed);
                     break;
                 default:
                     Log.MergeRefused(logger, stack, outcome, elapsed);

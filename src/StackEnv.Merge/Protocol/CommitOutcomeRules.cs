@@ -39,21 +39,22 @@ internal static class CommitOutcomeRules
 
             // The driver waits for the end of the batch before it keeps a connection open. What a host's code throws into it (a parameter,
             // a logger) comes before it has sent anything, and then nothing was answered.
-            : isOpen ? failure is NpgsqlException or OperationCanceledException || transaction.NothingWasAnswered
+            : isOpen ? !transaction.WarnedDuringCommit &&
+                (failure is NpgsqlException or OperationCanceledException or TimeoutException || transaction.NothingWasAnswered)
             : transaction.FailedToWriteJournal(failure);
 
     private static bool IsCertain(PostgresException message, MergeTransaction transaction, bool isOpen) => transaction.Reached switch
     {
         // A journal has ended the transaction, and committed the merge or rolled it back.
         MergeStep.Release when Provenance.IsOutsideTransaction(message) => false,
-        MergeStep.Commit when Provenance.RefusesCommit(message) => isOpen,
+
+        // What was refused came before COMMIT, and the server skips all that follows, whether it goes on or ends the session.
+        < MergeStep.Commit => true,
+
+        _ when Provenance.RefusesCommit(message) => isOpen,
 
         // A coordinator warns when a worker is lost, and then is interrupted itself: the worker may have committed.
-        MergeStep.Commit when transaction.WarnedDuringCommit || Provenance.LeavesCommitOpen(message) => false,
-        _ => isOpen || Provenance.EndsTheSessionBeforeCommit(message) ||
-
-            // The driver gives up the connection when the server is out of memory, disk or connections, though the server goes on and has
-            // skipped COMMIT.
-            (transaction.Reached < MergeStep.Commit && Provenance.HasClass(message, "53")),
+        _ when transaction.WarnedDuringCommit || Provenance.LeavesCommitOpen(message) => false,
+        _ => isOpen || Provenance.EndsTheSessionBeforeCommit(message),
     };
 }

@@ -14,6 +14,9 @@ internal sealed class JournalEntries
 
     public IEnumerable<NpgsqlBatchCommand> Commands => _entries.Select(static entry => entry.Command);
 
+    /// <summary>The journals that returned anything.</summary>
+    public string Names => string.Join(", ", _entries.Select(static entry => entry.Journal).Distinct());
+
     /// <summary>Asks each journal once, in order. A journal that takes longer than the limit fails: a little later the server would end the session.</summary>
     /// <exception cref="StackEnvStoreException">A journal failed. What it threw is not attached: its message could hold a value.</exception>
     public static JournalEntries Collect(IStackEnvMergeJournal[] journals, StackRef stack, MergeResult result, TimeSpan limit)

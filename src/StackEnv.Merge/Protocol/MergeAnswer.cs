@@ -46,13 +46,16 @@ internal sealed class MergeAnswer
         var keysDeleted = 0;
         if (request.DeletesArray is not null)
         {
-            // The row was inserted between the locked read and the UPDATE, so what it held before is unknown.
+            // The row was inserted between the locked read and the UPDATE, so what it held before is unknown. If nothing was committed yet,
+            // the merge is tried once more.
             if (transaction.Locked is not { } row)
             {
-                return Refuse(transaction.CommitCompleted
-                    ? new MergeOutcomeUnknownException(
-                        request.Stack, "The stack was created at that moment, so what the merge deleted cannot be counted.", innerException: null)
-                    : new StackNotFoundException(request.Stack));
+                return transaction.CommitCompleted
+                    ? Refuse(new MergeOutcomeUnknownException(
+                        request.Stack,
+                        "It was committed, but the stack was created at that moment, so what the merge deleted cannot be counted.",
+                        innerException: null))
+                    : InconclusiveUnlessExact(transaction, new StackNotFoundException(request.Stack));
             }
 
             using var before = StoredEnv.Parse(row.Document);
@@ -92,14 +95,16 @@ internal sealed class MergeAnswer
             return Refuse(new EnvTooLargeException(request.Stack, effect.BytesAfter, settings.MaxEnvBytes));
         }
 
-        return transaction.Guards == Guards.Conservative
-            ? new(result: null, refusal: null)
-            : Refuse(new StackEnvStoreException(
-                request.Stack,
-                $"The database accepted the UPDATE of {settings.Table.Name} but wrote no row: look for a trigger, a rule or a row-level security policy that drops it.",
-                sqlState: null,
-                isTransient: false));
+        return InconclusiveUnlessExact(transaction, new StackEnvStoreException(
+            request.Stack,
+            $"The database accepted the UPDATE of {settings.Table.Name} but wrote no row: look for a trigger, a rule or a row-level security " +
+            "policy that drops it.",
+            sqlState: null,
+            isTransient: false));
     }
+
+    private static MergeAnswer InconclusiveUnlessExact(MergeTransaction transaction, Exception refusal) =>
+        transaction.Guards == Guards.Conservative ? new(result: null, refusal: null) : Refuse(refusal);
 
     private static MergeAnswer AnswerWith(StoredEnv env, MergeRequest request, int keysDeleted, bool changed)
     {

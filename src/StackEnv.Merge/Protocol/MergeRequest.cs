@@ -19,7 +19,7 @@ internal sealed partial class MergeRequest : IDisposable
         Sets = sets;
         SetsBytes = (int)setsBytes;
         SetsJson = JsonSerializer.SerializeToUtf8Bytes(sets, AsPostgresWritesIt.DictionaryStringString);
-        DeletesArray = deleted is null ? null : AsArray(deleted);
+        DeletesArray = deleted is null ? null : PostgresText.Array(deleted);
     }
 
     public StackRef Stack { get; }
@@ -82,14 +82,6 @@ internal sealed partial class MergeRequest : IDisposable
     // A slug often comes straight from a URL. What PostgreSQL cannot store, no row can have.
     private static bool NamesARow(StackRef stack) =>
         (stack.Key is not string key || PostgresText.CanStore(key)) && (stack.Owner is not string owner || PostgresText.CanStore(owner));
-
-    // https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
-    private static string AsArray(IEnumerable<string> elements)
-    {
-        var quoted = elements.Select(static element =>
-            $"\"{element.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
-        return $"{{{string.Join(',', quoted)}}}";
-    }
 
     private static string? WhatPostgresCannotStoreIn(string value) =>
         PostgresText.HasNul(value) ? "contains NUL (U+0000), which PostgreSQL cannot store"

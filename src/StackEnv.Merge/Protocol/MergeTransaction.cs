@@ -109,8 +109,10 @@ internal sealed class MergeTransaction : IDisposable
         _ => MergeStep.Limits,
     };
 
-    /// <summary>The journal whose statement the server refused, if it was one's.</summary>
-    public Type? RefusedJournal => Refused is { } command ? _journal?.JournalOf(command) : null;
+    /// <summary>The journal whose statement the server refused, if it was one's; all of them, if their statements could not be sent.</summary>
+    public string? RefusedJournal => _journal is null ? null
+        : NothingWasAnswered ? _journal.Names
+        : Refused is { } command ? _journal.JournalOf(command)?.ToString() : null;
 
     private NpgsqlBatch Sent => _closing ?? _merge;
 
@@ -131,12 +133,16 @@ internal sealed class MergeTransaction : IDisposable
             }
 
             await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
-            if (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            var rowsReturned = 0UL;
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             {
-                Written = RentedJson.Read(reader, 0);
+                if (++rowsReturned == 1)
+                {
+                    Written = RentedJson.Read(reader, 0);
+                }
             }
 
-            IsAnswerComplete = true;
+            IsAnswerComplete = rowsReturned == RowsWritten;
             await DrainAsync(reader, cancellationToken).ConfigureAwait(false);
         }
     }

@@ -12,8 +12,10 @@ internal static partial class Provenance
 {
     private const string EndsSession = "ProcessInterrupts";
     private const string WaitsForStandby = "SyncRepWaitForLSN";
-    private const string ChecksTablePrivileges = "aclcheck_error";
     private const string ChecksReplicaIdentity = "CheckCmdReplicaIdentity";
+
+    // Each names the table, and the policy.
+    private static readonly string[] ChecksPrivileges = ["aclcheck_error", "check_enable_rls", "ExecWithCheckOptions"];
 
     // https://www.postgresql.org/docs/current/errcodes-appendix.html; the driver has no constants for these.
     private const string IdleInTransactionSessionTimeout = "25P03";
@@ -89,7 +91,7 @@ internal static partial class Provenance
 
     private static bool IsSafeWithoutPosition(PostgresException message) => message.SqlState switch
     {
-        PostgresErrorCodes.InsufficientPrivilege => string.Equals(message.Routine, ChecksTablePrivileges, StringComparison.Ordinal),
+        PostgresErrorCodes.InsufficientPrivilege => ChecksPrivileges.Contains(message.Routine, StringComparer.Ordinal),
         PostgresErrorCodes.ObjectNotInPrerequisiteState => string.Equals(message.Routine, ChecksReplicaIdentity, StringComparison.Ordinal),
         _ => string.Equals(message.Routine, EndsSession, StringComparison.Ordinal) || message.SqlState is
             PostgresErrorCodes.ReadOnlySqlTransaction or

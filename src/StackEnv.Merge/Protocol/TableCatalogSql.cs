@@ -1,15 +1,17 @@
 using Npgsql;
 using NpgsqlTypes;
+using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>The one query of the catalogs. It takes no lock on the table and needs no privilege on it.</summary>
 internal static class TableCatalogSql
 {
-    // The merge's own name resolution: to_regclass finds what the quoted name in a statement finds, and ::name cuts as the parser does.
+    // to_regclass finds what the quoted name in a statement finds, and ::name cuts a name as the parser does.
     //
     // An UPDATE locks its row as FOR UPDATE does if it changes a column that a foreign key could reference: one of a unique index without an
-    // expression or a condition, valid or not. Generated columns count, and so does what the source of a BEFORE trigger assigns.
+    // expression or a condition, valid or not. Columns generated from what a merge writes count, and so do those that a BEFORE trigger
+    // assigns, as far as its source shows it.
     // https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
     private const string Text =
         """
@@ -21,7 +23,7 @@ internal static class TableCatalogSql
             UNION
             SELECT h.inhrelid FROM family AS f JOIN pg_catalog.pg_inherits AS h ON h.inhparent = f.oid),
           named (role, name) AS (
-            VALUES ('key', $2::name), ('owner', $3::name), ('env_vars', $4::name), ('updated_at', $5::name)),
+            VALUES ('key', $2::name), ('owner', $3::name), ('status', $4::name), ('env_vars', $5::name), ('updated_at', $6::name)),
           col AS (
             SELECT n.role, a.attnum, a.atttypid, a.attcollation, c.collisdeterministic, a.attgenerated <> '' AS is_generated,
                    pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared
@@ -33,53 +35,92 @@ internal static class TableCatalogSql
             SELECT role, atttypid FROM col
             UNION ALL
             SELECT b.role, y.typbasetype FROM base AS b JOIN pg_catalog.pg_type AS y ON y.oid = b.type AND y.typtype = 'd'),
+          fit (role, is_fit) AS (
+            SELECT b.role, CASE b.role
+              WHEN 'key' THEN b.type IN (
+                'uuid'::regtype, 'text'::regtype, 'varchar'::regtype, 'name'::regtype,
+                'int8'::regtype, 'int4'::regtype, 'int2'::regtype, 'numeric'::regtype)
+              WHEN 'status' THEN CASE y.typcategory
+                WHEN 'E' THEN EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = b.type AND enumlabel::text = ANY ($7::text[]))
+                WHEN 'N' THEN EXISTS (SELECT FROM pg_catalog.unnest($7::text[]) AS s (status) WHERE status ~ '^-?[0-9.]+$')
+                WHEN 'B' THEN EXISTS (SELECT FROM pg_catalog.unnest($7::text[]) AS s (status) WHERE status IN ('true', 'false'))
+                ELSE true END
+              WHEN 'env_vars' THEN b.type = 'jsonb'::regtype
+              WHEN 'updated_at' THEN b.type = 'timestamptz'::regtype
+              ELSE true END
+            FROM base AS b JOIN pg_catalog.pg_type AS y ON y.oid = b.type AND y.typtype <> 'd'),
           unique_index AS (
             SELECT pg_catalog.bool_and(c.role IS NOT DISTINCT FROM 'key') AS of_key, pg_catalog.bool_and(c.role IS NOT NULL) AS of_both
             FROM target AS t
-            JOIN pg_catalog.pg_index AS i ON i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indisready AND i.indpred IS NULL
+            JOIN pg_catalog.pg_index AS i ON i.indrelid = t.oid AND i.indisvalid AND i.indisready AND i.indpred IS NULL
+              AND (i.indisunique OR EXISTS (
+                SELECT FROM pg_catalog.pg_constraint AS x
+                WHERE x.conrelid = t.oid AND x.conindid = i.indexrelid AND x.contype = 'x' AND NOT EXISTS (
+                  SELECT FROM pg_catalog.pg_operator AS o WHERE o.oid = ANY (x.conexclop) AND o.oprname <> '=')))
             CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts - 1) AS k (n)
             LEFT JOIN col AS c ON c.attnum = i.indkey[k.n] AND c.role IN ('key', 'owner')
               AND (c.collisdeterministic IS NOT FALSE OR i.indcollation[k.n] = c.attcollation)
             GROUP BY i.indexrelid),
+          written AS (
+            SELECT a.attrelid, a.attnum
+            FROM family AS f
+            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.oid AND NOT a.attisdropped
+            JOIN named AS n ON n.name = a.attname AND n.role IN ('env_vars', 'updated_at')),
+          generated AS (
+            SELECT g.attrelid, g.attnum
+            FROM written AS w
+            JOIN pg_catalog.pg_attribute AS g ON g.attrelid = w.attrelid AND g.attgenerated <> ''
+            LEFT JOIN pg_catalog.pg_attrdef AS e ON e.adrelid = g.attrelid AND e.adnum = g.attnum
+            JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = w.attrelid AND d.refobjsubid = w.attnum
+              AND (d.objid = e.oid OR (d.objid = g.attrelid AND d.objsubid = g.attnum))),
           referable AS (
-            SELECT a.attname, a.attgenerated, f.oid AS family
+            SELECT a.attrelid, a.attnum, pg_catalog.lower(a.attname) AS name
             FROM family AS f
             JOIN pg_catalog.pg_index AS i ON i.indrelid = f.oid AND i.indisunique AND i.indexprs IS NULL AND i.indpred IS NULL
             CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts - 1) AS k (n)
-            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.oid AND a.attnum = i.indkey[k.n])
+            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.oid AND a.attnum = i.indkey[k.n]),
+          before_trigger AS (
+            SELECT g.tgrelid, l.lanname = 'plpgsql' AS is_plpgsql,
+                   pg_catalog.lower(pg_catalog.regexp_replace(p.prosrc || pg_catalog.encode(g.tgargs, 'escape'), '["[:space:]:]', '', 'g')) AS source
+            FROM family AS f
+            JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = f.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 19 = 19
+            JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
+            JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang)
         SELECT
           t.relkind::text,
           (SELECT pg_catalog.count(*) > 1 FROM family),
-          c.role, c.declared, c.is_generated,
-          CASE c.role
-            WHEN 'key' THEN EXISTS (SELECT FROM base WHERE role = 'key' AND type IN
-              ('uuid'::regtype, 'text'::regtype, 'varchar'::regtype, 'name'::regtype, 'int8'::regtype, 'int4'::regtype, 'int2'::regtype, 'numeric'::regtype))
-            WHEN 'env_vars' THEN EXISTS (SELECT FROM base WHERE role = 'env_vars' AND type = 'jsonb'::regtype)
-            WHEN 'updated_at' THEN EXISTS (SELECT FROM base WHERE role = 'updated_at' AND type = 'timestamptz'::regtype)
-            ELSE true
-          END,
           EXISTS (SELECT FROM unique_index WHERE of_key),
           EXISTS (SELECT FROM unique_index WHERE of_both),
-          EXISTS (SELECT FROM referable AS r JOIN named AS n ON n.name = r.attname AND n.role IN ('env_vars', 'updated_at'))
-            OR EXISTS (SELECT FROM referable WHERE attgenerated <> '')
+          EXISTS (SELECT FROM referable JOIN (SELECT * FROM written UNION SELECT * FROM generated) AS w USING (attrelid, attnum))
             OR EXISTS (
-              SELECT FROM referable AS r
-              JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = r.family AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 19 = 19
-              JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
-              WHERE pg_catalog.lower(pg_catalog.regexp_replace(p.prosrc, '["[:space:]:]', '', 'g'))
-                LIKE ANY (ARRAY['%new.' || pg_catalog.lower(r.attname) || '=%', '%intonew.' || pg_catalog.lower(r.attname) || '%'])),
+              SELECT FROM referable AS r JOIN before_trigger AS g ON g.tgrelid = r.attrelid
+              WHERE CASE WHEN g.is_plpgsql
+                THEN g.source LIKE ANY (ARRAY['%new.' || r.name || '=%', '%new=%', '%intonew%'])
+                ELSE g.source LIKE '%' || r.name || '%' AND r.attnum NOT IN (SELECT attnum FROM col WHERE role IN ('key', 'owner')) END),
           pg_catalog.current_setting('client_encoding'),
-          pg_catalog.current_setting('client_min_messages') IN ('error', 'fatal', 'panic')
-        FROM target AS t CROSS JOIN col AS c
+          pg_catalog.current_setting('client_min_messages') IN ('error', 'fatal', 'panic'),
+          c.role, c.declared, c.is_generated, fit.is_fit
+        FROM target AS t CROSS JOIN col AS c JOIN fit USING (role)
         """;
 
-    public static NpgsqlCommand Command(NpgsqlConnection connection, TargetTable table, TimeSpan limit)
+    public static NpgsqlCommand Command(NpgsqlConnection connection, MergeSettings settings)
     {
-        var names = table.Unquoted;
+        var names = settings.Table.Unquoted;
         return new NpgsqlCommand(Text, connection)
         {
-            CommandTimeout = (int)Math.Ceiling(limit.TotalSeconds),
-            Parameters = { Name(table.Name), Name(names.Key), Name(names.Owner), Name(names.EnvVars), Name(names.UpdatedAt) },
+            CommandTimeout = (int)Math.Ceiling(settings.Limits.Batch.TotalSeconds),
+            Parameters =
+            {
+                Name(settings.Table.Name),
+                Name(names.Key),
+                Name(names.Owner),
+                Name(names.Status),
+                Name(names.EnvVars),
+                Name(names.UpdatedAt),
+
+                // As text, because a slim data source does not support arrays.
+                new NpgsqlParameter<string> { TypedValue = PostgresText.Array(settings.DeletingStatuses), NpgsqlDbType = NpgsqlDbType.Unknown },
+            },
         };
     }
 

@@ -18,6 +18,7 @@ internal sealed class TableCheck(MergeSettings settings)
         var facts = _facts ?? await ReadAsync(connection, stack, cancellationToken).ConfigureAwait(false);
         if (facts.IsJudged && !facts.ProvesOneRow(stack))
         {
+            Forget();
             throw Unsuitable(stack, NotUnique(facts, stack));
         }
 
@@ -57,27 +58,24 @@ internal sealed class TableCheck(MergeSettings settings)
     {
         try
         {
-            var command = TableCatalogSql.Command(connection, settings.Table, settings.Limits.Batch);
+            var command = TableCatalogSql.Command(connection, settings);
             await using (command.ConfigureAwait(false))
             {
                 var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
                 await using (reader.ConfigureAwait(false))
                 {
-                    // No table: the merge's own statement says it best.
-                    if (!await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+                    TableFacts? facts = null;
+                    var hasKey = false;
+                    while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        return TableFacts.Unknown;
-                    }
-
-                    CheckEncoding(reader.GetString(9), stack);
-                    var facts = ReadFacts(reader);
-                    do
-                    {
+                        facts ??= ReadFacts(reader);
+                        CheckEncoding(reader.GetString(5), stack);
                         CheckColumn(reader, stack);
+                        hasKey |= reader.GetString(7) is "key";
                     }
-                    while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false));
 
-                    return _facts = facts;
+                    // No table, or no such column: the merge's own statement fails with a better message.
+                    return facts is not null && hasKey ? _facts = facts : TableFacts.Unknown;
                 }
             }
         }
@@ -91,8 +89,7 @@ internal sealed class TableCheck(MergeSettings settings)
 
     private static TableFacts ReadFacts(NpgsqlDataReader row)
     {
-        var hasParts = row.GetBoolean(1);
-        var (ofKey, ofBoth) = (row.GetBoolean(6), row.GetBoolean(7));
+        var (hasParts, ofKey, ofBoth) = (row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3));
 
         // A unique index of a partitioned table holds in all its partitions, but not every partitioned table can have one on its key. That
         // of a table with heirs does not hold in them.
@@ -102,36 +99,32 @@ internal sealed class TableCheck(MergeSettings settings)
             "p" => ofKey || ofBoth,
             _ => false,
         };
-        return new(isJudged, isJudged && ofKey, isJudged && ofBoth, NeedsStrongLock: row.GetBoolean(8), SuppressesWarnings: row.GetBoolean(10));
+        return new(isJudged, isJudged && ofKey, isJudged && ofBoth, NeedsStrongLock: row.GetBoolean(4), SuppressesWarnings: row.GetBoolean(6));
     }
 
     private void CheckColumn(NpgsqlDataReader row, StackRef stack)
     {
+        var (role, declared, isGenerated, isFit) = (row.GetString(7), row.GetString(8), row.GetBoolean(9), row.GetBoolean(10));
         var table = settings.Table;
-        var (role, declared, isGenerated, isFit) = (row.GetString(2), row.GetString(3), row.GetBoolean(4), row.GetBoolean(5));
-        var (option, column, type, why) = role switch
-        {
-            "key" => (nameof(StackEnvMergeOptions.KeyColumn), table.Key, "text", "so that the row is found by its index, and only by the same key"),
-            "env_vars" => (nameof(StackEnvMergeOptions.EnvVarsColumn), table.EnvVars, "jsonb", "which holds the set"),
-            "updated_at" => (
-                nameof(StackEnvMergeOptions.UpdatedAtColumn), table.UpdatedAt, "timestamptz", "because other types depend on the session's time zone"),
-            _ => (nameof(StackEnvMergeOptions.OwnerColumn), table.Owner, "", ""),
-        };
+        var column = role switch { "key" => table.Key, "owner" => table.Owner, "status" => table.Status, "env_vars" => table.EnvVars, _ => table.UpdatedAt };
+        var alter = $"ALTER TABLE {table.Name} ALTER COLUMN {column}";
         if (!isFit)
         {
-            var allowed = role is "key" ? "uuid, text or bigint" : type;
-            throw Unsuitable(
-                stack,
-                $"Column {column} of {table.Name} ({option}) is of type {declared}, and must be {allowed}, {why}: " +
-                $"ALTER TABLE {table.Name} ALTER COLUMN {column} TYPE {type} USING {column}::{type};");
+            throw Unsuitable(stack, $"Column {column} of {table.Name} is of type {declared}. " + role switch
+            {
+                "key" => "A StackRef is made from a Guid, a string or a long, and finds its row by the index, and only by the same key, if the " +
+                    $"column is uuid, text or bigint: {alter} TYPE text USING {column}::text;",
+                "status" => $"None of {nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.DeletingStatuses)} is a value of it, so that a " +
+                    "stack in teardown would be written to: set them to values of this type.",
+                "env_vars" => $"It must be jsonb: {alter} TYPE jsonb USING {column}::jsonb;",
+                _ => "It must be timestamptz, because other types depend on the session's time zone: " +
+                    $"{alter} TYPE timestamptz USING {column}::timestamptz;",
+            });
         }
 
-        if (isGenerated && role is "env_vars" or "updated_at" && isGenerated)
+        if (isGenerated && (role is "env_vars" or "updated_at"))
         {
-            throw Unsuitable(
-                stack,
-                $"Column {column} of {table.Name} ({option}) is a generated column, which cannot be written: " +
-                $"ALTER TABLE {table.Name} ALTER COLUMN {column} DROP EXPRESSION;");
+            throw Unsuitable(stack, $"Column {column} of {table.Name} is a generated column, which cannot be written: {alter} DROP EXPRESSION;");
         }
     }
 

@@ -1,6 +1,6 @@
 namespace StackEnv.Merge.Text;
 
-/// <summary>What PostgreSQL's text types cannot hold, and System.Text.Json would replace without a word.</summary>
+/// <summary>What PostgreSQL's text types cannot hold, and System.Text.Json would replace silently; and the text of an array.</summary>
 internal static class PostgresText
 {
     public static bool CanStore(string text) => !HasNul(text) && !HasUnpairedSurrogate(text);
@@ -19,5 +19,14 @@ internal static class PostgresText
         }
 
         return false;
+    }
+
+    /// <summary>The text of a <c>text[]</c>.</summary>
+    /// <remarks><see href="https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO">The manual: array input syntax</see>.</remarks>
+    public static string Array(IEnumerable<string> elements)
+    {
+        var quoted = elements.Select(static element =>
+            $"\"{element.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal)}\"");
+        return $"{{{string.Join(',', quoted)}}}";
     }
 }
