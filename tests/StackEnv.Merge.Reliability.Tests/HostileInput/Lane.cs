@@ -130,7 +130,7 @@ internal sealed class Lane : IAsyncDisposable
             $"""
             CREATE SCHEMA IF NOT EXISTS {schema};
             CREATE TABLE {table} ({Column(names.Key)} {keyType}, {Column(names.Owner)} {ownerType}, {Column(names.Status)} text, {Column(names.Env)} jsonb, {Column(names.UpdatedAt)} timestamptz DEFAULT 'epoch');
-            CREATE INDEX ON {table} USING hash ({Column(names.Key)});
+            ALTER TABLE {table} ADD EXCLUDE USING hash ({Column(names.Key)} WITH =);
             """);
         _witnesses[names] = (await _database.ScalarAsync<string>($"INSERT INTO {table} ({Column(names.Env)}) VALUES ('{Witness}') RETURNING ctid::text"))!;
     }

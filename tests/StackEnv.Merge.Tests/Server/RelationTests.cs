@@ -17,16 +17,16 @@ public sealed class RelationTests : DatabaseTest
         { "an updatable view", $"CREATE TABLE base ({Columns}); CREATE VIEW relation AS SELECT * FROM base WHERE status = 'up' WITH CHECK OPTION" },
         { "a view that is a security barrier", $"CREATE TABLE base ({Columns}); CREATE VIEW relation WITH (security_barrier) AS SELECT * FROM base WHERE status <> 'failed'" },
         { "a view with a trigger in place of the update", $"CREATE TABLE base ({Columns}); CREATE VIEW relation AS SELECT * FROM base; CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE base SET env_vars = NEW.env_vars, updated_at = NEW.updated_at WHERE id = OLD.id; RETURN NEW; END $$; CREATE TRIGGER act INSTEAD OF UPDATE ON relation FOR EACH ROW EXECUTE FUNCTION act()" },
-        { "a rule beside the update", $"CREATE TABLE relation ({Columns}); CREATE TABLE seen (at timestamptz); CREATE RULE also AS ON UPDATE TO relation DO ALSO INSERT INTO seen VALUES (now())" },
+        { "a rule beside the update", $"CREATE TABLE relation ({Columns}, PRIMARY KEY (id)); CREATE TABLE seen (at timestamptz); CREATE RULE also AS ON UPDATE TO relation DO ALSO INSERT INTO seen VALUES (now())" },
         { "a child with a foreign key", $"CREATE TABLE relation ({Columns}, PRIMARY KEY (id)); CREATE TABLE child (stack uuid REFERENCES relation ON UPDATE CASCADE ON DELETE CASCADE)" },
-        { "a table without a log", $"CREATE UNLOGGED TABLE relation ({Columns})" },
+        { "a table without a log", $"CREATE UNLOGGED TABLE relation ({Columns}, PRIMARY KEY (id))" },
     };
 
     public static TheoryData<string, string, string> WhatIsRefused => new()
     {
         { "a materialized view", $"CREATE TABLE base ({Columns}); INSERT INTO base VALUES ('00000000-0000-0000-0000-000000000000', 'up', '{{}}'); CREATE MATERIALIZED VIEW relation AS SELECT * FROM base", PostgresErrorCodes.WrongObjectType },
         { "a view that groups", $"CREATE TABLE base ({Columns}); CREATE VIEW relation AS SELECT id, status, env_vars, max(updated_at) AS updated_at FROM base GROUP BY 1, 2, 3", PostgresErrorCodes.FeatureNotSupported },
-        { "a rule in place of the update", $"CREATE TABLE relation ({Columns}); CREATE RULE instead AS ON UPDATE TO relation DO INSTEAD NOTHING", PostgresErrorCodes.FeatureNotSupported },
+        { "a rule in place of the update", $"CREATE TABLE relation ({Columns}, PRIMARY KEY (id)); CREATE RULE instead AS ON UPDATE TO relation DO INSTEAD NOTHING", PostgresErrorCodes.FeatureNotSupported },
     };
 
     public static TheoryData<string, string> FailingTriggers => new()
