@@ -59,7 +59,9 @@ internal static class StackEndpoints
         string slug, EnvPatch body, ClaimsPrincipal caller, IStackEnvMerger merger, CancellationToken cancellationToken)
     {
         if (body.Env is null)
+        {
             return Problem.MissingEnv;
+        }
 
         var stack = ((StackRef)slug).OwnedBy(caller.Team());
         var result = await merger.MergeAsync(stack, body.Env, cancellationToken);
@@ -70,7 +72,9 @@ internal static class StackEndpoints
         NewStack body, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken)
     {
         if (!body.HasValidSlug)
+        {
             return Problem.InvalidSlug;
+        }
 
         return await store.CreateAsync(body.Slug!, caller.Team(), cancellationToken) is { } stack
             ? TypedResults.Created($"/stacks/{stack.Slug}", new StackAnswer(stack))
@@ -93,7 +97,9 @@ internal static class StackEndpoints
     private static RouteHandlerBuilder Fails(this RouteHandlerBuilder route, params ReadOnlySpan<int> statuses)
     {
         foreach (var status in statuses)
+        {
             route.Produces<Problem>(status, Problem.ContentType);
+        }
 
         return route;
     }

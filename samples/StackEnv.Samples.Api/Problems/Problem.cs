@@ -78,7 +78,9 @@ internal sealed class Problem(int status, string error, string title, string mes
     {
         httpContext.Response.StatusCode = status;
         if (retryAfterSeconds is { } seconds)
+        {
             httpContext.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        }
 
         return httpContext.Response.WriteAsJsonAsync(this, options: null, ContentType);
     }
