@@ -69,7 +69,9 @@ internal sealed class EphemeralCluster : IAsyncDisposable
         while (true)
         {
             if (_lastWords.IsCompleted)
+            {
                 throw new InvalidOperationException($"PostgreSQL did not start. It said:{Environment.NewLine}{await _lastWords}");
+            }
 
             try
             {
@@ -81,7 +83,9 @@ internal sealed class EphemeralCluster : IAsyncDisposable
             catch (NpgsqlException exception)
             {
                 if (Stopwatch.GetElapsedTime(started) > StartLimit)
+                {
                     throw new InvalidOperationException($"PostgreSQL was started but does not answer: {exception.Message}", exception);
+                }
             }
 
             await Task.Delay(TimeSpan.FromMilliseconds(20), cancellationToken);
@@ -131,9 +135,14 @@ internal sealed class EphemeralCluster : IAsyncDisposable
     private static string[] ServerUser()
     {
         if (!Environment.IsPrivilegedProcess)
+        {
             return [];
+        }
+
         if (!HasTool("setpriv"))
+        {
             throw new InvalidOperationException("PostgreSQL does not run as root, and there is no `setpriv` to drop to another user. Run this as a normal user.");
+        }
 
         var accounts = File.ReadLines("/etc/passwd").Select(line => line.Split(':')).Where(fields => fields.Length > 3).ToList();
         var account = accounts.Find(fields => fields[0] is "postgres") ?? accounts.Find(fields => fields[0] is "nobody")

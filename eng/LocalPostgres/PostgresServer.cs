@@ -38,17 +38,25 @@ public sealed class PostgresServer : IAsyncDisposable
     public static async Task<PostgresServer> FindOrStartAsync(bool durable = false, CancellationToken cancellationToken = default)
     {
         if (Environment.GetEnvironmentVariable(EnvironmentVariable) is { Length: > 0 } configured)
+        {
             return await UseConfiguredAsync(configured, cancellationToken);
+        }
 
         if (await ServerBinaries.FindConfiguredAsync(cancellationToken) is { } chosen)
+        {
             return await RunAsync(chosen, durable, cancellationToken);
+        }
 
         var (container, dockerFailure) = await TryDockerAsync(cancellationToken);
         if (container is not null)
+        {
             return new PostgresServer(container.GetConnectionString(), $"Docker, image {DockerImage}", container);
+        }
 
         if (await ServerBinaries.FindNewestAsync(cancellationToken) is not { } binaries)
+        {
             throw new InvalidOperationException(Installation.Advice(dockerFailure), dockerFailure);
+        }
 
         return await RunAsync(binaries, durable, cancellationToken);
     }
@@ -99,7 +107,10 @@ public sealed class PostgresServer : IAsyncDisposable
         {
             // An engine that cannot give the image (no network, no room) is no reason to give up while there are server binaries.
             if (container is not null)
+            {
                 await container.DisposeAsync();
+            }
+
             return (null, exception);
         }
     }

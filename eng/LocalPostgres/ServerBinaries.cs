@@ -28,10 +28,14 @@ internal sealed partial record ServerBinaries(string Folder, Version Version)
     public static async Task<ServerBinaries?> FindConfiguredAsync(CancellationToken cancellationToken)
     {
         if (Environment.GetEnvironmentVariable(EnvironmentVariable) is not { Length: > 0 } folder)
+        {
             return null;
+        }
 
         if (File.Exists(Path.Combine(folder, "initdb")) && await VersionOfAsync(folder, cancellationToken) is { } version)
+        {
             return new ServerBinaries(Path.GetFullPath(folder), version);
+        }
 
         throw new InvalidOperationException(
             $"{EnvironmentVariable} is set, but no initdb and postgres of PostgreSQL can be run from {folder}. Set it to the folder that holds them, or unset it.");
@@ -41,13 +45,17 @@ internal sealed partial record ServerBinaries(string Folder, Version Version)
     public static async Task<ServerBinaries?> FindNewestAsync(CancellationToken cancellationToken)
     {
         if (OperatingSystem.IsWindows())
+        {
             return null; // the supervisor is a POSIX shell script; on Windows there is Docker
+        }
 
         ServerBinaries? newest = null;
         foreach (var folder in Candidates().Distinct(StringComparer.Ordinal))
         {
             if (await VersionOfAsync(folder, cancellationToken) is { } version && (newest is null || version > newest.Version))
+            {
                 newest = new ServerBinaries(folder, version);
+            }
         }
 
         return newest;

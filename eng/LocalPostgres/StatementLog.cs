@@ -65,10 +65,14 @@ public sealed class StatementLog : IAsyncDisposable
     private void Record(string line)
     {
         if (!line.StartsWith("statement: ", StringComparison.Ordinal) && !line.StartsWith("execute ", StringComparison.Ordinal))
+        {
             return;
+        }
 
         lock (_gate)
+        {
             _statements.Add(line[(line.IndexOf(": ", StringComparison.Ordinal) + 2)..]);
+        }
     }
 
     private sealed class NoticeLoggerFactory(StatementLog log) : ILoggerFactory

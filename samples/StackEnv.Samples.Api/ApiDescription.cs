@@ -37,18 +37,24 @@ internal static class ApiDescription
             {
                 (schema.Required ??= new HashSet<string>(StringComparer.Ordinal)).Add(name);
                 if (member is OpenApiSchema { Type: { } type } inline)
+                {
                     inline.Type = type & ~JsonSchemaType.Null;
+                }
             }
 
             if (context.JsonTypeInfo.Type == typeof(Dictionary<string, string?>) && schema.AdditionalProperties is OpenApiSchema value)
+            {
                 value.Type |= JsonSchemaType.Null;
+            }
 
             return Task.CompletedTask;
         });
         options.AddOperationTransformer(static (operation, context, _) =>
         {
             if (!context.Description.ActionDescriptor.EndpointMetadata.OfType<IAllowAnonymous>().Any())
+            {
                 operation.Security = [new() { [new(TeamTokenHandler.Scheme, context.Document)] = [] }];
+            }
 
             return Task.CompletedTask;
         });

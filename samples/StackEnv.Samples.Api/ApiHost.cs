@@ -79,7 +79,9 @@ internal static class ApiHost
             // The request, the merge inside it, and what the driver did for it.
             tracing.AddAspNetCoreInstrumentation().AddSource("StackEnv.Merge").AddNpgsql();
             if (builder.Configuration["Telemetry"] is "console")
+            {
                 tracing.AddConsoleExporter();
+            }
         });
 
     private static WebApplication Assemble(WebApplication app)
@@ -103,7 +105,9 @@ internal static class ApiHost
     private static bool IsInUtf8(HttpRequest request)
     {
         if (request.GetTypedHeaders().ContentType is not { Charset.Length: > 0 } type)
+        {
             return true;
+        }
 
         request.ContentType = type.MediaType.Value;
         return HeaderUtilities.RemoveQuotes(type.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase);

@@ -15,7 +15,9 @@ internal sealed class AuditJournal : IStackEnvMergeJournal
     public IEnumerable<NpgsqlBatchCommand> Record(StackRef stack, MergeResult result)
     {
         if (!result.Changed)
+        {
             return [];
+        }
 
         return
         [

@@ -14,7 +14,9 @@ internal static partial class Redaction
     {
         var shown = new SortedDictionary<string, string>(StringComparer.Ordinal);
         foreach (var (key, value) in env)
+        {
             shown.Add(key, Of(key, value));
+        }
 
         return shown;
     }
@@ -22,11 +24,15 @@ internal static partial class Redaction
     public static string Of(string key, string value)
     {
         if (CredentialUrl().IsMatch(value))
+        {
             return Hidden;
+        }
 
         // A reference into the vault says where the secret is, not what it is.
         if (VaultReference().IsMatch(value))
+        {
             return value;
+        }
 
         return SecretParts.Any(part => key.Contains(part, StringComparison.OrdinalIgnoreCase))
             || SecretEndings.Any(ending => key.EndsWith(ending, StringComparison.OrdinalIgnoreCase))

@@ -56,7 +56,9 @@ internal sealed class SampleDatabase : IAsyncDisposable
         await StacksTable.InsertAsync(_schema.DataSource, "blog", team: first);
         await StacksTable.InsertAsync(_schema.DataSource, "old-shop", """{"LOG_LEVEL": "info"}""", "deleting", first);
         foreach (var team in teams.Skip(1))
+        {
             await StacksTable.InsertAsync(_schema.DataSource, $"{team.Name}-site", """{"LOG_LEVEL": "info"}""", team: team.Id);
+        }
     }
 
     public ValueTask DisposeAsync() => _schema.DisposeAsync();

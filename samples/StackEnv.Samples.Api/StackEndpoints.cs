@@ -58,7 +58,9 @@ internal static class StackEndpoints
         string slug, EnvPatch body, ClaimsPrincipal caller, IStackEnvMerger merger, CancellationToken cancellationToken)
     {
         if (body.Env is null)
+        {
             return Problem.MissingEnv;
+        }
 
         var stack = ((StackRef)slug).OwnedBy(caller.Team());
         var result = await merger.MergeAsync(stack, body.Env, cancellationToken);
@@ -69,7 +71,9 @@ internal static class StackEndpoints
         NewStack body, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken)
     {
         if (!body.HasValidSlug)
+        {
             return Problem.InvalidSlug;
+        }
 
         return await store.CreateAsync(body.Slug!, caller.Team(), cancellationToken) is { } stack
             ? TypedResults.Created($"/stacks/{stack.Slug}", new StackAnswer(stack))
@@ -92,7 +96,9 @@ internal static class StackEndpoints
     private static RouteHandlerBuilder Fails(this RouteHandlerBuilder route, params ReadOnlySpan<int> statuses)
     {
         foreach (var status in statuses)
+        {
             route.Produces<Problem>(status, Problem.ContentType);
+        }
 
         return route;
     }

@@ -59,11 +59,15 @@ internal sealed class StackStore(NpgsqlDataSource database)
         await using var command = Command("SELECT coalesce(env_vars, '{}')::text FROM stacks WHERE slug = $1 AND team_id = $2", slug, team);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         if (!await reader.ReadAsync(cancellationToken))
+        {
             throw NotFound(slug, team);
+        }
 
         using var stored = JsonDocument.Parse(reader.GetString(0), AnyDepth);
         if (stored.RootElement.ValueKind != JsonValueKind.Object)
+        {
             throw new StoredEnvInvalidException(((StackRef)slug).OwnedBy(team));
+        }
 
         return stored.RootElement.EnumerateObject().ToDictionary(
             static property => property.Name,
@@ -89,7 +93,9 @@ internal sealed class StackStore(NpgsqlDataSource database)
             LatestEntries);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         if (!await reader.ReadAsync(cancellationToken))
+        {
             throw NotFound(slug, team);
+        }
 
         var entries = new List<AuditEntry>();
         while (!await reader.IsDBNullAsync(0, cancellationToken))
@@ -101,7 +107,9 @@ internal sealed class StackStore(NpgsqlDataSource database)
                 reader.GetString(3),
                 new(reader.GetInt32(4), reader.GetInt32(5), reader.GetInt32(6))));
             if (!await reader.ReadAsync(cancellationToken))
+            {
                 break;
+            }
         }
 
         return entries;
@@ -111,7 +119,9 @@ internal sealed class StackStore(NpgsqlDataSource database)
     {
         var command = database.CreateCommand(sql);
         foreach (var value in values)
+        {
             command.Parameters.Add(new() { Value = value });
+        }
 
         return command;
     }

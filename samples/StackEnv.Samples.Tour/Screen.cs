@@ -52,7 +52,10 @@ internal static class Screen
     {
         var lines = new Grid { Expand = false }.AddColumn(new GridColumn().PadRight(1)).AddColumn(new GridColumn().PadRight(0));
         foreach (var check in checks)
+        {
             lines.AddRow(new Markup(check.Holds ? "[green]✓[/]" : "[red]✗[/]"), new Text(check.Claim));
+        }
+
         AnsiConsole.Write(lines);
     }
 
@@ -88,9 +91,13 @@ internal static class Screen
         foreach (var key in shown)
         {
             if (key is "…")
+            {
                 table.AddRow(key, key, key);
+            }
             else
+            {
                 table.AddRow(Markup.Escape(key), AskedFor(seen, key), seen.Stored.Env.ContainsKey(key) ? Redacted : Absent);
+            }
         }
 
         return table;
@@ -103,7 +110,10 @@ internal static class Screen
     {
         var table = new Table { Border = TableBorder.Rounded, ShowHeaders = false }.AddColumns("", "");
         foreach (var (name, value) in seen.Failure is { } failure ? Facts(failure) : Facts(seen.Results))
+        {
             table.AddRow(new Text(name), new Text(value, new Style(decoration: Decoration.Bold)));
+        }
+
         return table.AddRow("Time", string.Create(CultureInfo.InvariantCulture, $"[bold]{seen.Elapsed.TotalMilliseconds:0.0} ms[/]"));
     }
 

@@ -166,7 +166,9 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
     {
         var stack = await InsertAsync("warm-up", "{}");
         for (var round = 0; round < 5; round++)
+        {
             await ObserveAsync(stack, [.. Workers()], cancellationToken);
+        }
     }
 
     private async Task<Observation> ObserveAsync(Guid stack, IReadOnlyDictionary<string, string?>[] merges, CancellationToken cancellationToken, IStackEnvMerger? with = null)
@@ -223,7 +225,9 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
         await using var command = plain.CreateCommand("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))");
         command.Parameters.AddWithValue(connection.ProcessID);
         while (await command.ExecuteScalarAsync(cancellationToken) is not true)
+        {
             await Task.Delay(TimeSpan.FromMilliseconds(5), cancellationToken);
+        }
     }
 
     private static async Task ExecuteAsync(NpgsqlCommand command, Guid stack)

@@ -58,7 +58,10 @@ internal sealed class ChangeQueue(NpgsqlDataSource claims)
             if (claim is null)
             {
                 if (transaction is not null)
+                {
                     await transaction.DisposeAsync();
+                }
+
                 await connection.DisposeAsync();
             }
         }

@@ -18,7 +18,9 @@ internal sealed class ChangeWorker(
         {
             var next = signal.Next;
             if (!await retries.Outage.ExecuteAsync(TakeOneAsync, stopping))
+            {
                 await next.WaitAsync(options.PollingInterval, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
     }
 
@@ -26,13 +28,20 @@ internal sealed class ChangeWorker(
     {
         await using var claim = await queue.ClaimAsync(stopping);
         if (claim is null)
+        {
             return false;
+        }
 
         var outcome = await MergeAsync(claim, stopping);
         if (outcome.Status is "pending")
+        {
             await claim.PutBackAsync(outcome, options.RetryDelay);
+        }
         else
+        {
             outcome = await claim.SettleAsync(outcome);
+        }
+
         Report(claim, outcome);
         return true;
     }
@@ -69,12 +78,20 @@ internal sealed class ChangeWorker(
     private void Report(Claim claim, Outcome outcome)
     {
         if (outcome.Status is "applied")
+        {
             Log.Applied(logger, claim.Id, claim.Stack, claim.Attempts + outcome.Attempts);
+        }
         else if (outcome.Status is "refused")
+        {
             Log.Refused(logger, claim.Id, claim.Stack, outcome.ErrorCode);
+        }
         else if (outcome.Status is "failed")
+        {
             Log.Failed(logger, claim.Id, claim.Stack, outcome.ErrorCode, claim.Attempts + outcome.Attempts);
+        }
         else
+        {
             Log.PutBack(logger, claim.Id, claim.Stack, outcome.ErrorCode, claim.Attempts + outcome.Attempts);
+        }
     }
 }

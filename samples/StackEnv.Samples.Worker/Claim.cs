@@ -60,7 +60,9 @@ internal sealed class Claim(NpgsqlConnection connection, NpgsqlTransaction trans
         await using (var reader = await batch.ExecuteReaderAsync(CancellationToken.None))
         {
             if (!await reader.ReadAsync(CancellationToken.None))
+            {
                 throw new InvalidOperationException($"Request {Id} was merged and has no receipt. Is {nameof(Receipts)} registered as a journal?");
+            }
 
             var errorCode = await reader.IsDBNullAsync(1, CancellationToken.None) ? null : reader.GetString(1);
             standing = outcome with { Status = reader.GetString(0), ErrorCode = errorCode };

@@ -36,7 +36,9 @@ internal sealed class Demo : IAsyncDisposable
             """);
         await using var reader = await command.ExecuteReaderAsync();
         while (await reader.ReadAsync())
+        {
             Console.WriteLine(reader.GetString(0));
+        }
     }
 
     public ValueTask DisposeAsync() => _schema.DisposeAsync();

@@ -19,7 +19,9 @@ internal sealed class DemoTraffic(NpgsqlDataSource database) : BackgroundService
         for (var turn = 0; ; turn++)
         {
             if (turn % 10 is 0)
+            {
                 stacks.Enqueue(await StacksTable.InsertAsync(database, $"stack-{turn}", cancellationToken: stoppingToken));
+            }
 
             var stack = stacks.Last();
             switch (turn % 25)

@@ -19,7 +19,9 @@ internal sealed class QueueSignal(NpgsqlDataSource claims, Retries retries) : Ba
     {
         await using var connection = await claims.OpenConnectionAsync(cancellationToken);
         await using (var listen = new NpgsqlCommand("LISTEN env_change_requests", connection))
+        {
             await listen.ExecuteNonQueryAsync(cancellationToken);
+        }
 
         while (true)
         {

@@ -30,7 +30,9 @@ internal sealed class QueueTables(NpgsqlDataSource database, Retries retries) : 
             await reader.NextResultAsync(cancellationToken);
             await reader.ReadAsync(cancellationToken);
             if (reader.GetBoolean(0))
+            {
                 return;
+            }
         }
 
         using var script = new StreamReader(typeof(QueueTables).Assembly.GetManifestResourceStream("queue.sql")!);

@@ -18,7 +18,9 @@ internal sealed class StackTeardown(NpgsqlDataSource database, Retries retries, 
     {
         using var timer = new PeriodicTimer(options.TeardownInterval);
         while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
             await retries.Outage.ExecuteAsync(DeleteAsync, stoppingToken);
+        }
     }
 
     private async ValueTask DeleteAsync(CancellationToken cancellationToken)
@@ -26,6 +28,8 @@ internal sealed class StackTeardown(NpgsqlDataSource database, Retries retries, 
         await using var command = database.CreateCommand(DeleteSome);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
+        {
             Log.TornDown(logger, reader.GetGuid(0));
+        }
     }
 }

@@ -34,7 +34,8 @@ public class MergeBenchmarks
         _database = await StacksDatabase.CreateAsync(_server);
         await _database.FillAsync(OneCaller.TableRows);
         _caller = (await new ScenarioRows(OneCaller).ResetAsync(_database))[0];
-        _contestant = Benchmarks.Contestants.Contestant.All.Single(contestant => contestant.Name == Contestant).Create(_database.ConnectionStringWith(Prepared, OneCaller.Callers));
+        _contestant = Benchmarks.Contestants.Contestant.All.Single(contestant => contestant.Name == Contestant)
+            .Create(_database.ConnectionStringWith(Prepared, OneCaller.Callers));
     }
 
     [GlobalCleanup]

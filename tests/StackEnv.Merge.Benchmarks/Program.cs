@@ -13,7 +13,8 @@ try
 {
     if (args is ["benchmarkdotnet", ..])
     {
-        BenchmarkSwitcher.FromTypes([typeof(MergeBenchmarks)]).Run(args[1..], DefaultConfig.Instance.WithArtifactsPath(Path.Combine(Folder(given: null), "benchmarkdotnet")));
+        BenchmarkSwitcher.FromTypes([typeof(MergeBenchmarks)])
+            .Run(args[1..], DefaultConfig.Instance.WithArtifactsPath(Path.Combine(Folder(given: null), "benchmarkdotnet")));
         return 0;
     }
 
@@ -33,7 +34,8 @@ catch (Exception failure) when (failure is FormatException or WrongRowException)
 }
 
 static string Folder(string? given) => given ?? Path.Combine(
-    typeof(Suite).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(static attribute => attribute.Key is "RepositoryRoot").Value!, "artifacts", "performance");
+    typeof(Suite).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+        .Single(static attribute => attribute.Key is "RepositoryRoot").Value!, "artifacts", "performance");
 
 static async Task<bool> MeasureAsync(Arguments arguments)
 {
@@ -45,10 +47,14 @@ static async Task<bool> MeasureAsync(Arguments arguments)
         "allocations" => Suite.OfAllocations,
         "proxy" => Suite.OfDelay,
         "contest" => Suite.Of(arguments.Contest),
-        var name => Suite.Of(Sweep.All.FirstOrDefault(sweep => sweep.Name == name) ?? throw new FormatException($"There is no command {name}. --help shows those that there are.")),
+        var name =>
+            Suite.Of(Sweep.All.FirstOrDefault(sweep => sweep.Name == name)
+                ?? throw new FormatException($"There is no command {name}. --help shows those that there are.")),
     };
     if (arguments.Rounds is { } rounds)
+    {
         suite = suite with { Effort = scenario => Effort.Full(scenario) with { Rounds = rounds } };
+    }
 
     Screen.Prepare();
     await using var server = await PostgresServer.FindOrStartAsync(arguments.IsDurable);
@@ -57,11 +63,16 @@ static async Task<bool> MeasureAsync(Arguments arguments)
     AnsiConsole.MarkupLineInterpolated($"[grey]{environment}[/]");
     var pgBench = arguments.WithPgBench ? await PgBenchClient.FindAsync(database) : null;
     if (arguments.WithPgBench && pgBench is null)
+    {
         AnsiConsole.MarkupLine("[yellow]pgbench is neither beside the server nor on the PATH: it does not compete.[/]");
+    }
 
     var results = await suite.RunAsync(database, arguments.Contestants, pgBench);
     if (arguments.Command is not "smoke")
+    {
         Screen.Show(results);
+    }
+
     if (arguments.Command is "allocations")
     {
         // Once more, alone and while the runtime is asked for samples, which costs something itself.
@@ -70,7 +81,8 @@ static async Task<bool> MeasureAsync(Arguments arguments)
         Screen.Show(allocations.Shares);
     }
 
-    Threshold[] thresholds = [.. Thresholds.OfAnatomy(results), .. arguments.Command is "full" or "check" ? Thresholds.OfSpeed(results) : []];
+    Threshold[] thresholds =
+        [.. Thresholds.OfAnatomy(results), .. arguments.Command is "full" or "check" ? Thresholds.OfSpeed(results) : []];
     Screen.ShowVerified(results);
     var allMet = Screen.Show(thresholds);
     new Tables(Folder(arguments.Out), environment).Write(results, thresholds);

@@ -53,11 +53,16 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
     {
         var results = new Results();
         await AnsiConsole.Progress()
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn())
+            .Columns(
+                new TaskDescriptionColumn { Alignment = Justify.Left },
+                new ProgressBarColumn(),
+                new PercentageColumn(),
+                new ElapsedTimeColumn())
             .StartAsync(async progress =>
             {
                 var delay = RoundTripsOfDelayCheck > 0 ? progress.AddTask("The delay itself", maxValue: 1) : null;
-                var contests = Sweeps.Select(sweep => (Sweep: sweep, Task: progress.AddTask(sweep.Title, maxValue: sweep.Scenarios.Count))).ToList();
+                var contests = Sweeps.Select(sweep => (Sweep: sweep, Task: progress.AddTask(sweep.Title, maxValue: sweep.Scenarios.Count)))
+                    .ToList();
                 var dissection = MergesOfDissection > 0 ? progress.AddTask("Round trips and allocations", maxValue: 1) : null;
 
                 if (delay is not null)
@@ -67,16 +72,21 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
                 }
 
                 foreach (var (sweep, task) in contests)
+                {
                     await CompeteAsync(database, contestants, pgBench, sweep, results, task.Increment);
+                }
 
                 // At the end, when the runtime has long compiled it all: code that is not optimized yet allocates more.
                 if (dissection is not null)
+                {
                     await DissectAsync(database, contestants, results, dissection.Increment);
+                }
             });
         return results;
     }
 
-    private async Task DissectAsync(StacksDatabase database, IReadOnlyList<Contestant> contestants, Results results, Action<double> progress)
+    private async Task DissectAsync(
+        StacksDatabase database, IReadOnlyList<Contestant> contestants, Results results, Action<double> progress)
     {
         var dissection = new Dissection(database, MergesOfDissection);
         results.DictionaryBytes = dissection.DictionaryBytes();
@@ -84,16 +94,23 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
     }
 
     private async Task CompeteAsync(
-        StacksDatabase database, IReadOnlyList<Contestant> contestants, PgBenchClient? pgBench, Sweep sweep, Results results, Action<double> progress)
+        StacksDatabase database, IReadOnlyList<Contestant> contestants, PgBenchClient? pgBench, Sweep sweep, Results results,
+        Action<double> progress)
     {
         results.Sweeps.Add(sweep);
         foreach (var scenario in sweep.Scenarios)
         {
             // Sweeps cross: what one has measured, another need not.
             if (results.Has(scenario))
+            {
                 progress(1);
+            }
             else
-                results.Add(await new Contest(database, scenario, contestants, sweep.WithPgBench ? pgBench : null, Effort(scenario)).RunAsync(progress));
+            {
+                results.Add(
+                    await new Contest(
+                        database, scenario, contestants, sweep.WithPgBench ? pgBench : null, Effort(scenario)).RunAsync(progress));
+            }
         }
     }
 }

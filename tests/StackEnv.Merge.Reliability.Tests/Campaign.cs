@@ -16,7 +16,8 @@ public sealed class Campaign
 {
     private static readonly int? OnlyRun = FromEnvironment("STACKENV_RUN");
     private static readonly string Folder = Path.Combine(
-        typeof(Campaign).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(static attribute => attribute.Key is "RepositoryRoot").Value!,
+        typeof(Campaign).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .Single(static attribute => attribute.Key is "RepositoryRoot").Value!,
         "artifacts",
         "reliability");
 
@@ -34,7 +35,8 @@ public sealed class Campaign
     }
 
     /// <summary>Whether this is the full form rather than the short one of CI.</summary>
-    public static bool IsFull => string.Equals(Environment.GetEnvironmentVariable("STACKENV_RELIABILITY"), "full", StringComparison.OrdinalIgnoreCase);
+    public static bool IsFull =>
+        string.Equals(Environment.GetEnvironmentVariable("STACKENV_RELIABILITY"), "full", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>How many runs there are, counted from 0.</summary>
     public int Runs { get; }
@@ -74,12 +76,14 @@ public sealed class Campaign
         Report($"|{string.Concat(columns.Select(static (_, index) => index == 0 ? " --- |" : " ---: |"))}");
         foreach (var row in rows)
         {
-            Report($"| {string.Join(" | ", row.Select(static cell => string.Format(CultureInfo.InvariantCulture, cell is int or long ? "{0:N0}" : "{0}", cell)))} |");
+            Report($"| {string.Join(" | ", row.Select(Text))} |");
         }
 
         Directory.CreateDirectory(Folder);
         File.WriteAllText(Path.Combine(Folder, $"{_name}.md"), _figures.ToString());
     }
+
+    private static string Text(object cell) => string.Format(CultureInfo.InvariantCulture, cell is int or long ? "{0:N0}" : "{0}", cell);
 
     private static int? FromEnvironment(string name) =>
         int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : null;

@@ -9,7 +9,8 @@ internal sealed class Tally
 
     /// <summary>Every name that was counted, in order, with its count: the rows of a table.</summary>
     public IEnumerable<IReadOnlyList<object>> Rows =>
-        _counts.OrderBy(static entry => entry.Key, StringComparer.Ordinal).Select(static entry => (IReadOnlyList<object>)[entry.Key, entry.Value]);
+        _counts.OrderBy(static entry => entry.Key, StringComparer.Ordinal)
+            .Select(static entry => (IReadOnlyList<object>)[entry.Key, entry.Value]);
 
     public int Sum => _counts.Values.Sum();
 

@@ -42,9 +42,11 @@ public sealed class TeardownRaceTests(ITestOutputHelper output) : DatabaseTest
             ["what", "count"],
             [
                 .. _tally.Rows,
-                .. ((string[])[ChangedAfter, Lost]).Select(what => (object[])[what, _violations.Count(violation => violation.What == what)]),
+                .. ((string[])[ChangedAfter, Lost]).Select(
+                    what => (object[])[what, _violations.Count(violation => violation.What == what)]),
             ]);
-        Assert.True(_violations.IsEmpty, string.Join('\n', _violations.Take(5).Select(found => $"{found.What}. {campaign.Replay(found.Run)}")));
+        Assert.True(
+            _violations.IsEmpty, string.Join('\n', _violations.Take(5).Select(found => $"{found.What}. {campaign.Replay(found.Run)}")));
         Assert.All([Committed, RefusedUnderWay, RefusedAfter], what => Assert.NotEqual(0, _tally[what]));
     }
 
@@ -52,7 +54,8 @@ public sealed class TeardownRaceTests(ITestOutputHelper output) : DatabaseTest
     {
         var id = await Database.InsertAsync();
         var tornDown = new TaskCompletionSource();
-        var merging = Enumerable.Range(0, Callers).Select(caller => MergeUntilRefusedAsync(merger, id, $"CALLER_{caller}", tornDown.Task)).ToArray();
+        var merging =
+            Enumerable.Range(0, Callers).Select(caller => MergeUntilRefusedAsync(merger, id, $"CALLER_{caller}", tornDown.Task)).ToArray();
 
         var (wait, holdsFirst, hold) = (random.Next(8), random.Next(2) == 0, random.Next(4));
         await Task.Delay(wait);
@@ -113,7 +116,9 @@ public sealed class TeardownRaceTests(ITestOutputHelper output) : DatabaseTest
         _tally.Count("rounds with a teardown that locks the row, waits and then writes");
         await using var connection = await Database.DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await using (var command = new NpgsqlCommand("SELECT FROM stacks WHERE id = $1 FOR UPDATE", connection) { Parameters = { new() { Value = id } } })
+        await using (
+            var command =
+                new NpgsqlCommand("SELECT FROM stacks WHERE id = $1 FOR UPDATE", connection) { Parameters = { new() { Value = id } } })
         {
             await command.ExecuteNonQueryAsync();
         }
@@ -128,7 +133,8 @@ public sealed class TeardownRaceTests(ITestOutputHelper output) : DatabaseTest
     private static async Task<string> SetDeletingAsync(NpgsqlConnection connection, Guid id)
     {
         await using var command = new NpgsqlCommand(
-            "UPDATE stacks SET status = 'deleting' WHERE id = $1 RETURNING concat_ws(' ', ctid, xmin, status, env_vars, updated_at)", connection)
+            "UPDATE stacks SET status = 'deleting' WHERE id = $1 RETURNING concat_ws(' ', ctid, xmin, status, env_vars, updated_at)",
+            connection)
         {
             Parameters = { new() { Value = id } },
         };

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace StackEnv.Merge.Repository.Tests;
 
-/// <summary>Runs <c>tests/StackEnv.Merge.Aot</c> as every build compiles it, or the native program that <c>eng/aot.sh</c> publishes and names.</summary>
+/// <summary>
+/// Runs <c>tests/StackEnv.Merge.Aot</c> as every build compiles it, or the native program that <c>eng/aot.sh</c> publishes and names.
+/// </summary>
 public sealed class AotSampleTests : DatabaseTest
 {
     private static readonly string? NativeProgram = Environment.GetEnvironmentVariable("STACKENV_AOT_PROGRAM");
@@ -31,7 +33,8 @@ public sealed class AotSampleTests : DatabaseTest
 
     private static async Task<(int ExitCode, string Output)> RunAsync(string program, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardOutput = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardOutput = true })!;
         var output = process.StandardOutput.ReadToEndAsync();
         await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
         return (process.ExitCode, await output);

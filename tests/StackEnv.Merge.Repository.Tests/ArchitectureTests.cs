@@ -17,7 +17,8 @@ public sealed class ArchitectureTests
 
     // Without what the compiler and its generators add.
     private static readonly Type[] Types = [.. typeof(StackEnvMerger).Assembly.GetTypes().Where(static type =>
-        (type.IsPublic || type.Namespace?.StartsWith(Root, StringComparison.Ordinal) is true) && type.GetCustomAttribute<CompilerGeneratedAttribute>() is null)];
+        (type.IsPublic || type.Namespace?.StartsWith(Root, StringComparison.Ordinal) is true)
+            && type.GetCustomAttribute<CompilerGeneratedAttribute>() is null)];
 
     [Fact]
     public void Public_types_are_in_the_root_namespace_and_internal_ones_in_those_of_their_folders()
@@ -43,7 +44,8 @@ public sealed class ArchitectureTests
 
     [Fact]
     public void No_merger_shares_anything_that_changes_with_another() =>
-        Assert.DoesNotContain(Types.SelectMany(static type => type.GetFields(Static)), static field => field is { IsInitOnly: false, IsLiteral: false });
+        Assert.DoesNotContain(
+            Types.SelectMany(static type => type.GetFields(Static)), static field => field is { IsInitOnly: false, IsLiteral: false });
 
     [Theory]
     [InlineData(Protocol, Diagnostics)]
@@ -100,7 +102,8 @@ public sealed class ArchitectureTests
         Assert.Equal(
             ["error.type", "stackenv.merge.keys_deleted", "stackenv.merge.keys_set", "stackenv.merge.outcome", "stackenv.stack"],
             tags.Order(StringComparer.Ordinal));
-        Assert.All(Sources(), static source => Assert.DoesNotMatch(@"\b(SetTag|AddTag|SetBaggage|AddEvent|AddException)\((?!Telemetry\.\w+Tag, )", source.Value));
+        Assert.All(Sources(), static source => Assert.DoesNotMatch(
+            @"\b(SetTag|AddTag|SetBaggage|AddEvent|AddException)\((?!Telemetry\.\w+Tag, )", source.Value));
     }
 
     // Which types each type's source names outside comments.
@@ -120,5 +123,6 @@ public sealed class ArchitectureTests
         : $"{type.Name}.cs";
 
     private static Dictionary<string, string> Sources() => Document.Under($"src/{Root}", "*.cs").ToDictionary(
-        static path => path[$"src/{Root}/".Length..], static path => File.ReadAllText(Path.Combine(Document.Root, path)), StringComparer.Ordinal);
+        static path =>
+            path[$"src/{Root}/".Length..], static path => File.ReadAllText(Path.Combine(Document.Root, path)), StringComparer.Ordinal);
 }

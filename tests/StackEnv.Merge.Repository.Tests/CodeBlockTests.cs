@@ -49,7 +49,13 @@ public sealed class CodeBlockTests(PackedLibrary packed) : DatabaseTest
         Assert.Equal("""{"keysSet":1,"keysDeleted":1,"totalAfter":1}""", await merged.Content.ReadAsStringAsync());
         Assert.Equal("""{"LOG_LEVEL": "info"}""", await EnvAsync("shop"));
         Assert.Equal(
-            [HttpStatusCode.OK, HttpStatusCode.NotFound, HttpStatusCode.Conflict, HttpStatusCode.BadRequest, HttpStatusCode.RequestEntityTooLarge],
+            [
+                HttpStatusCode.OK,
+                HttpStatusCode.NotFound,
+                HttpStatusCode.Conflict,
+                HttpStatusCode.BadRequest,
+                HttpStatusCode.RequestEntityTooLarge,
+            ],
             [merged.StatusCode, notFound.StatusCode, deleting.StatusCode, badKey.StatusCode, tooLarge.StatusCode]);
         Assert.Contains("\"title\":\"stack_deleting\"", await deleting.Content.ReadAsStringAsync(), StringComparison.Ordinal);
     }
@@ -69,14 +75,16 @@ public sealed class CodeBlockTests(PackedLibrary packed) : DatabaseTest
         var success = await host.AfterAsync("Rotated the token of shop:");
 
         Assert.Equal(("store_error", "1 set, 0 deleted, 3 in all"), (failure, success));
-        Assert.Matches("^[0-9A-F]{32}$", await Database.ScalarAsync<string>("SELECT env_vars->>'API_TOKEN' FROM stacks WHERE slug = 'shop'"));
+        Assert.Matches(
+            "^[0-9A-F]{32}$", await Database.ScalarAsync<string>("SELECT env_vars->>'API_TOKEN' FROM stacks WHERE slug = 'shop'"));
     }
 
     [Fact]
     public async Task The_readmes_journals_write_in_the_merges_transaction_or_take_it_with_them()
     {
         await InsertAsync("shop", "healthy");
-        await Database.ExecuteAsync("CREATE TABLE audit_log (kind text, resource text, metadata jsonb); CREATE TABLE outbox (topic text, payload jsonb)");
+        await Database.ExecuteAsync(
+            "CREATE TABLE audit_log (kind text, resource text, metadata jsonb); CREATE TABLE outbox (topic text, payload jsonb)");
         var notified = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var listener = await Database.DataSource.OpenConnectionAsync();
         listener.Notification += (_, notification) => notified.TrySetResult(notification.Payload);
@@ -132,7 +140,8 @@ public sealed class CodeBlockTests(PackedLibrary packed) : DatabaseTest
     }
 
     private Task<Guid> InsertAsync(string slug, string status) => Database.ScalarAsync<Guid>(
-        """INSERT INTO stacks (slug, status, env_vars) VALUES ($1, $2, '{"LOG_LEVEL": "debug", "OLD_FLAG": "1"}') RETURNING id""", slug, status);
+        """INSERT INTO stacks (slug, status, env_vars) VALUES ($1, $2, '{"LOG_LEVEL": "debug", "OLD_FLAG": "1"}') RETURNING id""", slug,
+        status);
 
     private Task<string?> EnvAsync(string slug) => Database.ScalarAsync<string>("SELECT env_vars::text FROM stacks WHERE slug = $1", slug);
 }

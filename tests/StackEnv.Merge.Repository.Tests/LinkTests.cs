@@ -8,7 +8,8 @@ public sealed class LinkTests
     {
         string[] names = ["README.md", "CHANGELOG.md", .. Document.Under("docs", "*.md"), .. Document.Under("samples", "README.md")];
 
-        var broken = names.Select(static name => new Document(name)).SelectMany(static page => page.Links.Where(link => !Exists(page, link)).Select(link => $"{page.Name}: {link}"));
+        var broken = names.Select(static name => new Document(name))
+            .SelectMany(static page => page.Links.Where(link => !Exists(page, link)).Select(link => $"{page.Name}: {link}"));
 
         Assert.Empty(broken);
     }

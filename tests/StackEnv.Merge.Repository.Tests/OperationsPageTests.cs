@@ -7,7 +7,9 @@ using Microsoft.Extensions.Logging;
 
 namespace StackEnv.Merge.Repository.Tests;
 
-/// <summary>Every metric, label, outcome and log event that the page about operations and its dashboard name is one that there is.</summary>
+/// <summary>
+/// Every metric, label, outcome and log event that the page about operations and its dashboard name is one that there is.
+/// </summary>
 public sealed partial class OperationsPageTests : DatabaseTest
 {
     private static readonly Document Page = new("docs/operations.md");
@@ -23,7 +25,9 @@ public sealed partial class OperationsPageTests : DatabaseTest
             var named = PrometheusName().Matches(text).Select(static match => match.Value).ToHashSet();
 
             Assert.Empty(named.Except(metrics).Except(labels));
-            Assert.Superset(metrics.Where(static name => name.StartsWith("stackenv_", StringComparison.Ordinal)).Select(WithoutSuffix).ToHashSet(), named.Select(WithoutSuffix).ToHashSet());
+            Assert.Superset(
+                metrics.Where(static name => name.StartsWith("stackenv_", StringComparison.Ordinal)).Select(WithoutSuffix).ToHashSet(),
+                named.Select(WithoutSuffix).ToHashSet());
         }
     }
 
@@ -33,7 +37,8 @@ public sealed partial class OperationsPageTests : DatabaseTest
         var listed = Code().Matches(OutcomeList().Match(Page.Text).Value).Select(static match => match.Groups["code"].Value).ToHashSet();
 
         Assert.Equal([.. Failures.All.Select(static failure => failure.ErrorCode), "committed", "unchanged", "cancelled", "error"], listed);
-        Assert.Subset(listed, OutcomeFilter().Matches(Page.Text + Dashboard).SelectMany(static match => match.Groups["outcomes"].Value.Split('|')).ToHashSet());
+        Assert.Subset(listed, OutcomeFilter().Matches(Page.Text + Dashboard).SelectMany(
+            static match => match.Groups["outcomes"].Value.Split('|')).ToHashSet());
     }
 
     [Fact]
@@ -42,7 +47,8 @@ public sealed partial class OperationsPageTests : DatabaseTest
         var events = typeof(StackEnvMerger).Assembly.GetType("StackEnv.Merge.Diagnostics.Log", throwOnError: true)!
             .GetMethods(BindingFlags.Static | BindingFlags.Public)
             .Select(static method => (method.Name, Event: method.GetCustomAttribute<LoggerMessageAttribute>()!))
-            .Select(static entry => string.Create(CultureInfo.InvariantCulture, $"| {entry.Event.EventId} | `{entry.Name}` | {entry.Event.Level} |"));
+            .Select(static entry => string.Create(
+                CultureInfo.InvariantCulture, $"| {entry.Event.EventId} | `{entry.Name}` | {entry.Event.Level} |"));
 
         Assert.Equal(events.Order(StringComparer.Ordinal), EventRow().Matches(Page.Text).Select(static match => match.Value));
     }
@@ -53,7 +59,9 @@ public sealed partial class OperationsPageTests : DatabaseTest
         var dashboard = JsonNode.Parse(Dashboard)!;
 
         Assert.Equal("StackEnv.Merge", (string?)dashboard["title"]);
-        Assert.Equal(("datasource", "prometheus"), ((string?)dashboard["templating"]!["list"]![0]!["name"], (string?)dashboard["templating"]!["list"]![0]!["query"]));
+        Assert.Equal(
+            ("datasource", "prometheus"),
+            ((string?)dashboard["templating"]!["list"]![0]!["name"], (string?)dashboard["templating"]!["list"]![0]!["query"]));
         Assert.All(dashboard["panels"]!.AsArray().SelectMany(static panel => panel!["targets"]!.AsArray()), static target =>
         {
             Assert.NotEmpty((string)target!["expr"]!);
@@ -64,7 +72,8 @@ public sealed partial class OperationsPageTests : DatabaseTest
     [Fact]
     public void The_readmes_table_of_errors_has_every_exception_with_its_code()
     {
-        var rows = ErrorRow().Matches(new Document("README.md").Text).Select(static row => (row.Groups["type"].Value, row.Groups["code"].Value));
+        var rows = ErrorRow().Matches(new Document("README.md").Text).Select(
+            static row => (row.Groups["type"].Value, row.Groups["code"].Value));
 
         Assert.Equal(Failures.All.Select(static failure => (failure.GetType().Name, failure.ErrorCode)), rows);
     }
@@ -133,6 +142,9 @@ public sealed partial class OperationsPageTests : DatabaseTest
     [GeneratedRegex(@"^\| \d+ \| `\w+` \| \w+ \|", RegexOptions.Multiline, matchTimeoutMilliseconds: 10_000)]
     private static partial Regex EventRow();
 
-    [GeneratedRegex(@"^\| `(?<type>\w+Exception)` \| `(?<code>\w+)` \|", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
+    [GeneratedRegex(
+        @"^\| `(?<type>\w+Exception)` \| `(?<code>\w+)` \|",
+        RegexOptions.Multiline | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 10_000)]
     private static partial Regex ErrorRow();
 }

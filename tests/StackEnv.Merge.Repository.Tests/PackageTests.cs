@@ -24,7 +24,9 @@ public sealed class PackageTests(PackedLibrary packed)
         using var package = ZipFile.OpenRead(packed.Package);
 
         Assert.Superset(
-            new HashSet<string>(["README.md", "LICENSE", "icon.png", "lib/net10.0/StackEnv.Merge.dll", "lib/net10.0/StackEnv.Merge.xml"], StringComparer.Ordinal),
+            new HashSet<string>(
+                ["README.md", "LICENSE", "icon.png", "lib/net10.0/StackEnv.Merge.dll", "lib/net10.0/StackEnv.Merge.xml"],
+                StringComparer.Ordinal),
             package.Entries.Select(static entry => entry.FullName).ToHashSet(StringComparer.Ordinal));
         Assert.Equal("MIT", Assert.Single(Nuspec("license")).Value);
         Assert.Equal(("README.md", "icon.png"), (Assert.Single(Nuspec("readme")).Value, Assert.Single(Nuspec("icon")).Value));
@@ -33,7 +35,8 @@ public sealed class PackageTests(PackedLibrary packed)
     [Fact]
     public void Its_dependencies_are_no_newer_than_they_have_to_be()
     {
-        var dependencies = Nuspec("dependency").Select(static element => $"{(string?)element.Attribute("id")}/{(string?)element.Attribute("version")}");
+        var dependencies = Nuspec("dependency").Select(
+            static element => $"{(string?)element.Attribute("id")}/{(string?)element.Attribute("version")}");
 
         Assert.Equal(LowestVersions, dependencies.Order(StringComparer.Ordinal));
     }
@@ -45,15 +48,18 @@ public sealed class PackageTests(PackedLibrary packed)
 
         var restored = assets.RootElement.GetProperty("libraries").EnumerateObject().Select(static library => library.Name);
 
-        Assert.Equal(LowestVersions, restored.Where(static name => !name.StartsWith("StackEnv.Merge/", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        Assert.Equal(LowestVersions, restored.Where(static name => !name.StartsWith("StackEnv.Merge/", StringComparison.Ordinal)).Order(
+            StringComparer.Ordinal));
     }
 
     [Fact]
     public void The_newest_release_in_its_notes_is_its_version()
     {
-        var headings = Assert.Single(Nuspec("releaseNotes")).Value.Split('\n').Where(static line => line.StartsWith("## [", StringComparison.Ordinal));
+        var headings = Assert.Single(Nuspec("releaseNotes")).Value.Split('\n')
+            .Where(static line => line.StartsWith("## [", StringComparison.Ordinal));
 
-        Assert.Equal(Assert.Single(Nuspec("version")).Value, headings.Select(static heading => heading.Split('[', ']')[1]).First(static name => name != "Unreleased"));
+        Assert.Equal(Assert.Single(Nuspec("version")).Value, headings.Select(static heading => heading.Split('[', ']')[1]).First(
+            static name => name != "Unreleased"));
     }
 
     [Fact]

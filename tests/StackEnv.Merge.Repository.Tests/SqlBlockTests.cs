@@ -26,7 +26,10 @@ public sealed class SqlBlockTests : DatabaseTest
     public async Task A_column_of_another_type_becomes_jsonb_with_its_documents_and_its_default(string type)
     {
         await Database.ExecuteAsync($$"""
-            ALTER TABLE stacks ALTER COLUMN env_vars DROP DEFAULT, ALTER COLUMN env_vars TYPE {{type}} USING env_vars::{{type}}, ALTER COLUMN env_vars SET DEFAULT '{}';
+            ALTER TABLE stacks
+                ALTER COLUMN env_vars DROP DEFAULT,
+                ALTER COLUMN env_vars TYPE {{type}} USING env_vars::{{type}},
+                ALTER COLUMN env_vars SET DEFAULT '{}';
             INSERT INTO stacks (slug, env_vars) VALUES ('with', '{"A": "1"}'), ('without', DEFAULT);
             """);
 
@@ -52,7 +55,8 @@ public sealed class SqlBlockTests : DatabaseTest
 
             // The server is shared with other tests.
             Assert.Equal("idle in transaction", await Database.ScalarAsync<string>(
-                $"SELECT found.state FROM ({Text(WhoHoldsARow).Trim().TrimEnd(';')}) AS found JOIN pg_stat_activity AS merge USING (pid) WHERE merge.application_name = $1",
+                $"SELECT found.state FROM ({Text(WhoHoldsARow).Trim().TrimEnd(';')}) AS found JOIN pg_stat_activity AS merge USING (pid) " +
+                "WHERE merge.application_name = $1",
                 Database.Schema));
         }
 

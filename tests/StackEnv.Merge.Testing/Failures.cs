@@ -15,6 +15,7 @@ public static class Failures
         new StoredEnvInvalidException(Stack),
         new LockTimeoutException(Stack, TimeSpan.FromSeconds(3)),
         new MergeOutcomeUnknownException(Stack),
-        new StackEnvStoreException(Stack, "PostgreSQL reported SQLSTATE 53300: sorry, too many clients already.", "53300", isTransient: true),
+        new StackEnvStoreException(
+            Stack, "PostgreSQL reported SQLSTATE 53300: sorry, too many clients already.", "53300", isTransient: true),
     ];
 }

@@ -24,7 +24,8 @@ public sealed class Journal(Func<StackRef, MergeResult, IEnumerable<NpgsqlBatchC
         : []);
 
     public static Task CreateAuditAsync(TestDatabase database) => database.ExecuteAsync(
-        "CREATE TABLE audit (id bigint GENERATED ALWAYS AS IDENTITY, stack uuid, keys_set int, keys_deleted int, total_after int, env jsonb)");
+        "CREATE TABLE audit (id bigint GENERATED ALWAYS AS IDENTITY, stack uuid, keys_set int, keys_deleted int, total_after int, env " +
+        "jsonb)");
 
     public IEnumerable<NpgsqlBatchCommand> Record(StackRef stack, MergeResult result) => record(stack, result);
 }

@@ -82,7 +82,9 @@ public sealed class LeakWatch : ILogger<StackEnvMerger>, IDisposable
         _metrics.Dispose();
     }
 
-    /// <summary>Reads what a host might print of a failure: messages, texts, data and every public property, through the whole chain.</summary>
+    /// <summary>
+    /// Reads what a host might print of a failure: messages, texts, data and every public property, through the whole chain.
+    /// </summary>
     public void Read(Exception failure)
     {
         ArgumentNullException.ThrowIfNull(failure);
@@ -123,11 +125,14 @@ public sealed class LeakWatch : ILogger<StackEnvMerger>, IDisposable
 
     bool ILogger.IsEnabled(LogLevel logLevel) => true;
 
-    void ILogger.Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    void ILogger.Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
         Assert.Null(exception);
         var fields = state as IEnumerable<KeyValuePair<string, object?>> ?? [];
-        Read($"log {eventId.Name}", $"{formatter(state, exception)} {string.Join(' ', fields.Select(static field => $"{field.Key}={field.Value}"))}");
+        Read(
+            $"log {eventId.Name}",
+            $"{formatter(state, exception)} {string.Join(' ', fields.Select(static field => $"{field.Key}={field.Value}"))}");
     }
 
     private void ReadSpan(Activity span)

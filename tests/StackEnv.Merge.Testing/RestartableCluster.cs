@@ -28,7 +28,8 @@ public sealed class RestartableCluster : IAsyncDisposable
     /// <exception cref="InvalidOperationException">There are no server binaries; the message says how to get them.</exception>
     public static async Task<RestartableCluster> StartAsync()
     {
-        var binaries = await ServerBinaries.FindConfiguredAsync(CancellationToken.None) ?? await ServerBinaries.FindNewestAsync(CancellationToken.None)
+        var binaries = await ServerBinaries.FindConfiguredAsync(CancellationToken.None)
+            ?? await ServerBinaries.FindNewestAsync(CancellationToken.None)
             ?? throw new InvalidOperationException(Installation.AdviceOnServerBinaries());
         return new(binaries, await EphemeralCluster.StartAsync(binaries));
     }
@@ -72,12 +73,17 @@ public sealed class RestartableCluster : IAsyncDisposable
         await WaitUntilReadyAsync();
     }
 
-    /// <summary>Ends one server process without a chance to say or do anything. The server then ends all others and recovers by itself.</summary>
+    /// <summary>
+    /// Ends one server process without a chance to say or do anything. The server then ends all others and recovers by itself.
+    /// </summary>
     /// <remarks>When this returns the server has noticed; <see cref="WaitUntilReadyAsync"/> waits for its recovery.</remarks>
     /// <param name="processId">What <c>pg_backend_pid()</c> says in the session.</param>
-    public static Task KillBackendAsync(int processId) => ShellAsync("kill -s KILL \"$0\" && while kill -s 0 \"$0\" 2>/dev/null; do sleep 0.01; done", processId);
+    public static Task KillBackendAsync(int processId) =>
+        ShellAsync("kill -s KILL \"$0\" && while kill -s 0 \"$0\" 2>/dev/null; do sleep 0.01; done", processId);
 
-    /// <summary>Lets one server process do nothing at all until <see cref="ThawBackendAsync"/>: its connection stays open, and nobody answers.</summary>
+    /// <summary>
+    /// Lets one server process do nothing at all until <see cref="ThawBackendAsync"/>: its connection stays open, and nobody answers.
+    /// </summary>
     public static Task FreezeBackendAsync(int processId) => ShellAsync("kill -s STOP \"$0\"", processId);
 
     /// <summary>Lets a frozen server process go on.</summary>
@@ -108,7 +114,8 @@ public sealed class RestartableCluster : IAsyncDisposable
         Assert.True(shell.ExitCode == 0, $"`{script}` failed for process {processId}.");
     }
 
-    private int PostmasterId() => int.Parse(File.ReadLines(InFolder(Path.Combine("data", "postmaster.pid"))).First(), CultureInfo.InvariantCulture);
+    private int PostmasterId() =>
+        int.Parse(File.ReadLines(InFolder(Path.Combine("data", "postmaster.pid"))).First(), CultureInfo.InvariantCulture);
 
     private string InFolder(string path) => Path.Combine(_cluster.Folder, path);
 }

@@ -103,7 +103,9 @@ public sealed class TestDatabase : IAsyncDisposable
     {
         var deadline = DateTime.UtcNow.AddSeconds(20);
         while (await ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE' AND application_name = $1", Schema) < count)
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE' AND " +
+            "application_name = $1",
+            Schema) < count)
         {
             Assert.True(DateTime.UtcNow < deadline, $"{count} waiters did not show up.");
             await Task.Delay(5);

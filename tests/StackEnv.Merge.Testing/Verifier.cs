@@ -6,8 +6,8 @@ using Xunit.Sdk;
 namespace StackEnv.Merge.Testing;
 
 /// <summary>
-/// Snapshots by the convention, and with the calling shape, of the library Verify: <c>Type.Method.verified.txt</c> lies beside the test and is
-/// reviewed like code; a mismatch leaves <c>Type.Method.received.txt</c> there and shows the lines that differ.
+/// Snapshots by the convention, and with the calling shape, of the library Verify: <c>Type.Method.verified.txt</c> lies beside the test and
+/// is reviewed like code; a mismatch leaves <c>Type.Method.received.txt</c> there and shows the lines that differ.
 /// </summary>
 /// <remarks>To accept what was received, rename that file. A snapshot that does not exist yet fails too.</remarks>
 public static class Verifier
@@ -29,7 +29,8 @@ public static class Verifier
 
         await File.WriteAllTextAsync(receivedFile, received);
         throw new XunitException(
-            $"{Path.GetFileName(verifiedFile)} differs (- verified, + received). If what was received is right, rename {Path.GetFileName(receivedFile)} to it.\n{Diff(verified, received)}");
+            $"{Path.GetFileName(verifiedFile)} differs (- verified, + received). If what was received is right, rename " +
+            $"{Path.GetFileName(receivedFile)} to it.\n{Diff(verified, received)}");
     }
 
     private static string Diff(string verified, string received) =>

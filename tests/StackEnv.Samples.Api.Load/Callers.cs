@@ -9,8 +9,8 @@ using System.Text.Json;
 namespace StackEnv.Samples.Api.Load;
 
 /// <summary>
-/// As many callers as connections, each with keys of its own, so that what each key has to hold at the end is known: what its one writer was
-/// last told. Beside them one that tears stacks down and puts new ones in their places.
+/// As many callers as connections, each with keys of its own, so that what each key has to hold at the end is known: what its one writer
+/// was last told. Beside them one that tears stacks down and puts new ones in their places.
 /// </summary>
 internal sealed class Callers : IDisposable
 {
@@ -36,11 +36,15 @@ internal sealed class Callers : IDisposable
     public async Task RunAsync(TimeSpan duration)
     {
         for (var slot = 0; slot < _active.Length; slot++)
+        {
             _active[slot] = await CreateAsync();
+        }
 
         using var stop = new CancellationTokenSource(duration);
         var started = Stopwatch.GetTimestamp();
-        await Task.WhenAll([TearDownAsync(duration / _active.Length, stop.Token), .. Enumerable.Range(0, _connections).Select(caller => CallAsync(caller, stop.Token))]);
+        await Task.WhenAll(
+            [TearDownAsync(duration / _active.Length, stop.Token), .. Enumerable.Range(0, _connections).Select(
+                caller => CallAsync(caller, stop.Token))]);
         Report.Elapsed = Stopwatch.GetElapsedTime(started);
     }
 
@@ -73,7 +77,10 @@ internal sealed class Callers : IDisposable
             case (HttpStatusCode.OK, _):
                 stack.Accepted(key, value, answer.GetProperty("keys_set").GetInt32(), answer.GetProperty("keys_deleted").GetInt32());
                 if (sentAfterTheFlip)
+                {
                     stack.Violations.Add($"{stack.Slug}: a merge was accepted that was sent after the teardown was answered.");
+                }
+
                 break;
             case (_, "outcome_unknown"):
                 stack.Uncertain(key);
@@ -91,7 +98,9 @@ internal sealed class Callers : IDisposable
         {
             await Task.Delay(interval / 2, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stop.IsCancellationRequested)
+            {
                 return;
+            }
 
             var stack = _active[slot];
             stack.IsBeingTornDown = true;

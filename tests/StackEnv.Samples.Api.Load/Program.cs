@@ -11,10 +11,13 @@ var stacks = Argument(2, 50);
 
 await using var server = await PostgresServer.FindOrStartAsync();
 await using var database = await SampleDatabase.CreateAsync(server.ConnectionString);
-await using var app = ApiHost.Build(["--environment=Development", "--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=Error"], database.ConnectionString);
+await using var app = ApiHost.Build(
+    ["--environment=Development", "--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=Error"], database.ConnectionString);
 await app.StartAsync();
 
-Console.WriteLine($"{connections} connections on {stacks} stacks for {duration.TotalSeconds} s, one stack after the other torn down and replaced. PostgreSQL: {server.Origin}");
+Console.WriteLine(
+    $"{connections} connections on {stacks} stacks for {duration.TotalSeconds} s, one stack after the other torn down and replaced. " +
+    $"PostgreSQL: {server.Origin}");
 using var callers = new Callers(new Uri(app.Urls.Single()), "acme-dev-token", connections, stacks);
 await callers.RunAsync(duration);
 var violations = await Truth.CheckAsync(database.ConnectionString, callers.Stacks);

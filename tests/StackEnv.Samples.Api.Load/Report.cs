@@ -23,20 +23,32 @@ internal sealed class Report
     public void Add(HttpStatusCode teardown)
     {
         if (teardown == HttpStatusCode.Accepted)
+        {
             _tornDown++;
+        }
         else
+        {
             _counts.AddOrUpdate(((int)teardown, "on DELETE"), 1, static (_, count) => count + 1);
+        }
     }
 
     public void Print(List<string> violations)
     {
         double[] sorted = [.. _milliseconds.Order()];
-        Console.WriteLine($"{sorted.Length / Elapsed.TotalSeconds:F0} PATCH/s ({sorted.Length} in {Elapsed.TotalSeconds:F1} s); p50 {At(0.5):F1} ms, p99 {At(0.99):F1} ms, longest {At(1):F1} ms; {_tornDown} stacks torn down");
+        Console.WriteLine(
+            $"{sorted.Length / Elapsed.TotalSeconds:F0} PATCH/s ({sorted.Length} in {Elapsed.TotalSeconds:F1} s); p50 {At(0.5):F1} ms, " +
+            $"p99 {At(0.99):F1} ms, longest {At(1):F1} ms; {_tornDown} stacks torn down");
         foreach (var ((status, error), count) in _counts.OrderBy(static count => count.Key))
+        {
             Console.WriteLine($"  {status} {error,-16} {count}");
-        Console.WriteLine(violations.Count == 0 ? "No lost key, no merge after a flip, the audit log adds up." : $"{violations.Count} violations:");
+        }
+
+        Console.WriteLine(
+            violations.Count == 0 ? "No lost key, no merge after a flip, the audit log adds up." : $"{violations.Count} violations:");
         foreach (var violation in violations.Take(20))
+        {
             Console.WriteLine($"  {violation}");
+        }
 
         double At(double share) => sorted.Length == 0 ? 0 : sorted[(int)((sorted.Length - 1) * share)];
     }

@@ -18,7 +18,9 @@ public sealed class AuditTests : ApiTest
             await Database.ScalarAsync<string>(
                 """
                 SELECT concat_ws(' ', team_id, kind, resource,
-                    format('{"keys_set": %s, "keys_deleted": %s, "total_after": %s}', metadata->'keys_set', metadata->'keys_deleted', metadata->'total_after'))
+                    format(
+                        '{"keys_set": %s, "keys_deleted": %s, "total_after": %s}',
+                        metadata->'keys_set', metadata->'keys_deleted', metadata->'total_after'))
                 FROM audit_log
                 """));
     }
@@ -76,16 +78,24 @@ public sealed class AuditTests : ApiTest
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
             var body = await answer.JsonAsync();
             lock (told)
+            {
                 told.Add((slug, body.GetProperty("total_after").GetInt32(), body.GetProperty("keys_set").GetInt32()));
+            }
         });
 
         foreach (var slug in new[] { "shop", "blog" })
         {
-            var audit = (await (await Api.Acme.GetAsync(new Uri($"/stacks/{slug}/audit", UriKind.Relative))).JsonAsync()).GetProperty("audit");
-            var rows = audit.EnumerateArray().Select(static row => row.GetProperty("metadata")).Select(static counts => Counts(counts)).Reverse();
-            Assert.Equal(told.Where(one => string.Equals(one.Stack, slug, StringComparison.Ordinal)).Select(static one => (one.Total, one.Set)).Order(), rows);
+            var audit =
+                (await (await Api.Acme.GetAsync(new Uri($"/stacks/{slug}/audit", UriKind.Relative))).JsonAsync()).GetProperty("audit");
+            var rows =
+                audit.EnumerateArray().Select(static row => row.GetProperty("metadata")).Select(static counts => Counts(counts)).Reverse();
+            Assert.Equal(
+                told.Where(one => string.Equals(one.Stack, slug, StringComparison.Ordinal)).Select(
+                    static one => (one.Total, one.Set)).Order(),
+                rows);
         }
     }
 
-    private static (int Total, int Set) Counts(JsonElement counts) => (counts.GetProperty("total_after").GetInt32(), counts.GetProperty("keys_set").GetInt32());
+    private static (int Total, int Set) Counts(JsonElement counts) =>
+        (counts.GetProperty("total_after").GetInt32(), counts.GetProperty("keys_set").GetInt32());
 }

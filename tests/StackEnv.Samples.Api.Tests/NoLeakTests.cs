@@ -6,7 +6,9 @@ using Microsoft.Extensions.Logging.Testing;
 
 namespace StackEnv.Samples.Api.Tests;
 
-/// <summary>A planted secret goes in by every way and comes out by none: not in an answer, a log line or a span, whatever happens to the request.</summary>
+/// <summary>
+/// A planted secret goes in by every way and comes out by none: not in an answer, a log line or a span, whatever happens to the request.
+/// </summary>
 public sealed class NoLeakTests : ApiTest
 {
     private const string Secret = "pl4nted-s3cret";
@@ -26,7 +28,8 @@ public sealed class NoLeakTests : ApiTest
         using var spans = ListenToSpans(seen);
         await using var api = await RunningApi.StartAsync(Database.ConnectionString, logs, "--StackEnvMerge:LockTimeout=00:00:00.5");
 
-        async Task PatchAsync(string slug, string env, HttpClient? client = null) => await NoteAsync((client ?? api.Acme).PatchEnvAsync(slug, env));
+        async Task PatchAsync(string slug, string env, HttpClient? client = null) =>
+            await NoteAsync((client ?? api.Acme).PatchEnvAsync(slug, env));
         async Task GetAsync(string path) => await NoteAsync(api.Acme.GetAsync(new Uri(path, UriKind.Relative)));
         async Task NoteAsync(Task<HttpResponseMessage> sending)
         {
@@ -34,7 +37,9 @@ public sealed class NoLeakTests : ApiTest
             statuses.Add(answer.StatusCode);
             var body = await answer.Content.ReadAsStringAsync();
             lock (seen)
+            {
                 seen.Append(answer).AppendLine(body);
+            }
         }
 
         const string changes = $$$"""{"env": {"TOKEN": "{{{Secret}}}-new", "MORE": "https://u:{{{Secret}}}@h"}}""";
@@ -61,13 +66,18 @@ public sealed class NoLeakTests : ApiTest
         }
 
         // Makes PostgreSQL itself quote the set, in its message, its detail and its context.
-        await Database.ExecuteAsync("CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the set is %', NEW.env_vars USING DETAIL = NEW.env_vars::text; END $$");
+        await Database.ExecuteAsync(
+            "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the set is %', NEW.env_vars USING " +
+            "DETAIL = NEW.env_vars::text; END $$");
         await Database.ExecuteAsync("CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()");
         await PatchAsync("locked", changes);
         await NoteAsync(api.Acme.DeleteAsync(new Uri("/stacks/locked", UriKind.Relative)));
 
         foreach (var record in logs.Collector.GetSnapshot())
-            seen.AppendLine(record.ToString()).AppendLine(record.Exception?.ToString()).AppendJoin(' ', record.StructuredState ?? []).AppendLine();
+        {
+            seen.AppendLine(record.ToString()).AppendLine(record.Exception?.ToString()).AppendJoin(
+                ' ', record.StructuredState ?? []).AppendLine();
+        }
 
         Assert.Equal([200, 400, 401, 404, 409, 413, 503], statuses.Select(static status => (int)status).Order());
         Assert.Contains("stackenv.merge.outcome=committed", seen.ToString(), StringComparison.Ordinal);
@@ -87,7 +97,8 @@ public sealed class NoLeakTests : ApiTest
                 {
                     seen.Append(CultureInfo.InvariantCulture, $"{span.DisplayName} {span.StatusDescription} ")
                         .AppendJoin(' ', span.TagObjects.Select(static tag => $"{tag.Key}={tag.Value}"))
-                        .AppendJoin(' ', span.Events.SelectMany(static @event => @event.Tags.Select(static tag => $"{tag.Key}={tag.Value}")))
+                        .AppendJoin(
+                            ' ', span.Events.SelectMany(static @event => @event.Tags.Select(static tag => $"{tag.Key}={tag.Value}")))
                         .AppendLine();
                 }
             },

@@ -7,7 +7,8 @@ namespace StackEnv.Samples.Api.Tests;
 public sealed class PatchTests : ApiTest
 {
     private const string Stored = """
-        {"LOG_LEVEL": "debug", "OLD_FLAG": "1", "API_TOKEN": "hidden", "DATABASE_URL": "postgres://u:hidden@db/shop", "SMTP_PASSWORD": "vault://kv/smtp", "RETRIES": 3}
+        {"LOG_LEVEL": "debug", "OLD_FLAG": "1", "API_TOKEN": "hidden",
+         "DATABASE_URL": "postgres://u:hidden@db/shop", "SMTP_PASSWORD": "vault://kv/smtp", "RETRIES": 3}
         """;
 
     private readonly Transcript _transcript = new();
@@ -21,7 +22,8 @@ public sealed class PatchTests : ApiTest
 
         await Verifier.Verify(_transcript.ToString());
         Assert.Equal(
-            """{"RETRIES": 3, "API_TOKEN": "hidden", "LOG_LEVEL": "info", "NEW_SECRET": "hidden", "DATABASE_URL": "postgres://u:hidden@db/shop", "SMTP_PASSWORD": "vault://kv/smtp"}""",
+            """{"RETRIES": 3, "API_TOKEN": "hidden", "LOG_LEVEL": "info", "NEW_SECRET": "hidden", """ +
+            "\"DATABASE_URL\": \"postgres://u:hidden@db/shop\", \"SMTP_PASSWORD\": \"vault://kv/smtp\"}",
             await Database.EnvAsync(id));
     }
 
@@ -122,7 +124,10 @@ public sealed class PatchTests : ApiTest
         var before = await Database.FootprintAsync(id);
 
         foreach (var key in new[] { "", "lower", "1ST", "WITH SPACE", "ÜBER", "LINE\\nBREAK" })
+        {
             await PatchAsync($$$"""{"env": {"GOOD": "1", "{{{key}}}": "1"}}""");
+        }
+
         await PatchAsync("""{"env": {"GOOD": "1", "NUL": "before\u0000after"}}""");
 
         await Verifier.Verify(_transcript.ToString());
@@ -176,7 +181,8 @@ public sealed class PatchTests : ApiTest
         foreach (var slug in others)
         {
             var answer = await Api.Acme.PatchEnvAsync(slug, """{"env": {"A": "1"}}""");
-            Assert.Equal((none.StatusCode, await none.Content.ReadAsStringAsync()), (answer.StatusCode, await answer.Content.ReadAsStringAsync()));
+            Assert.Equal(
+                (none.StatusCode, await none.Content.ReadAsStringAsync()), (answer.StatusCode, await answer.Content.ReadAsStringAsync()));
         }
 
         Assert.Equal(before, await Database.FootprintAsync(id));

@@ -17,9 +17,14 @@ public sealed partial class ProgramTests : ApiTest
         while (curls.Count < 3 && await program.StandardOutput.ReadLineAsync() is { } line)
         {
             if (line.Contains(", schema ", StringComparison.Ordinal))
+            {
                 schema = line[(line.LastIndexOf(' ') + 1)..];
+            }
+
             if (line.StartsWith("curl ", StringComparison.Ordinal))
+            {
                 curls.Add(CurlLine().Match(line));
+            }
         }
 
         Assert.True(await Database.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema));
@@ -29,7 +34,8 @@ public sealed partial class ProgramTests : ApiTest
         foreach (var curl in curls)
         {
             Assert.True(curl.Success);
-            using var request = new HttpRequestMessage(new HttpMethod(curl.Groups["method"] is { Success: true, Value: var method } ? method : "GET"), curl.Groups["url"].Value);
+            using var request = new HttpRequestMessage(
+                new HttpMethod(curl.Groups["method"] is { Success: true, Value: var method } ? method : "GET"), curl.Groups["url"].Value);
             request.Headers.TryAddWithoutValidation("Authorization", curl.Groups["authorization"].Value);
             request.Content = curl.Groups["body"] is { Success: true, Value: var body } ? JsonHttp.Content(body) : null;
             using var response = await client.SendAsync(request);
@@ -42,7 +48,10 @@ public sealed partial class ProgramTests : ApiTest
         Assert.Contains("stack.env.updated", answers[2], StringComparison.Ordinal);
 
         using (var terminate = Process.Start("kill", ["-TERM", $"{program.Id}"]))
+        {
             await terminate.WaitForExitAsync();
+        }
+
         await program.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
         Assert.Equal(0, program.ExitCode);
         Assert.False(await Database.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema));
@@ -56,15 +65,18 @@ public sealed partial class ProgramTests : ApiTest
         await program.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
 
         Assert.Equal(1, program.ExitCode);
-        Assert.Contains("set Teams:0:Id, Teams:0:Name and Teams:0:Token", await program.StandardError.ReadToEndAsync(), StringComparison.Ordinal);
+        Assert.Contains(
+            "set Teams:0:Id, Teams:0:Name and Teams:0:Token", await program.StandardError.ReadToEndAsync(), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task The_host_does_not_start_without_a_team() =>
-        await Assert.ThrowsAsync<OptionsValidationException>(() => RunningApi.StartAsync(Database.ConnectionString, settings: "--environment=Production"));
+        await Assert.ThrowsAsync<OptionsValidationException>(
+            () => RunningApi.StartAsync(Database.ConnectionString, settings: "--environment=Production"));
 
     private Process Start(string environment) => Process.Start(new ProcessStartInfo(
-        "dotnet", [Path.Combine(AppContext.BaseDirectory, "StackEnv.Samples.Api.dll"), "--urls=http://127.0.0.1:0", $"--environment={environment}"])
+        "dotnet",
+        [Path.Combine(AppContext.BaseDirectory, "StackEnv.Samples.Api.dll"), "--urls=http://127.0.0.1:0", $"--environment={environment}"])
     {
         UseShellExecute = false,
         RedirectStandardOutput = true,
@@ -74,7 +86,8 @@ public sealed partial class ProgramTests : ApiTest
     })!;
 
     [GeneratedRegex(
-        "^curl -H 'Authorization: (?<authorization>[^']+)' (?<url>\\S+)( -X (?<method>\\S+) -H 'Content-Type: application/json' -d '(?<body>[^']+)')?$",
+        "^curl -H 'Authorization: (?<authorization>[^']+)' (?<url>\\S+)( -X (?<method>\\S+) -H 'Content-Type: application/json' -d " +
+        "'(?<body>[^']+)')?$",
         RegexOptions.ExplicitCapture,
         matchTimeoutMilliseconds: 1000)]
     private static partial Regex CurlLine();

@@ -49,7 +49,20 @@ public sealed class StacksTests : ApiTest
     [Fact]
     public async Task What_is_not_a_new_stack()
     {
-        foreach (var body in new[] { "", "[]", "{}", """{"slug": 1}""", """{"slug": null}""", """{"slug": ""}""", """{"slug": "Shop"}""", """{"slug": "-shop"}""", """{"slug": "shop\n"}""", """{"slug": "a/b"}""", $$"""{"slug": "{{new string('x', 64)}}"}""" })
+        foreach (var body in new[]
+        {
+            "",
+            "[]",
+            "{}",
+            """{"slug": 1}""",
+            """{"slug": null}""",
+            """{"slug": ""}""",
+            """{"slug": "Shop"}""",
+            """{"slug": "-shop"}""",
+            """{"slug": "shop\n"}""",
+            """{"slug": "a/b"}""",
+            $$"""{"slug": "{{new string('x', 64)}}"}""",
+        })
         {
             var answer = await _transcript.SendAsync(Api.Acme, "POST", "/stacks", body);
             Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);

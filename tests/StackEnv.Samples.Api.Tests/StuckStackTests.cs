@@ -16,11 +16,13 @@ public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:
         var stuck = await InsertAsync("stuck");
         await InsertAsync("other");
         var fewConnections = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = PerStackLimit.Running + 1 };
-        await using var api = await RunningApi.StartAsync(fewConnections.ConnectionString, settings: "--StackEnvMerge:LockTimeout=00:01:00");
+        await using var api = await RunningApi.StartAsync(
+            fewConnections.ConnectionString, settings: "--StackEnvMerge:LockTimeout=00:01:00");
         Task<HttpResponseMessage>[] hammering;
         await using (await Database.LockAsync(stuck))
         {
-            hammering = [.. Enumerable.Range(0, 100).Select(number => api.Acme.PatchEnvAsync("stuck", $$$"""{"env": {"N{{{number}}}": "1"}}"""))];
+            hammering =
+                [.. Enumerable.Range(0, 100).Select(number => api.Acme.PatchEnvAsync("stuck", $$$"""{"env": {"N{{{number}}}": "1"}}"""))];
             await Database.WaitersAsync(PerStackLimit.Running);
 
             // A limit well below the lock timeout: whoever has to wait for a connection of the stuck stack is late.
@@ -116,7 +118,9 @@ public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:
         {
             Assert.Equal("busy", await (await request).ErrorAsync());
             if (++refused == count)
+            {
                 return;
+            }
         }
     }
 }

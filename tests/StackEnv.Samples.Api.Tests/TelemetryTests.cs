@@ -20,14 +20,20 @@ public sealed class TelemetryTests : ApiTest
                 if (span.TraceId == trace)
                 {
                     lock (spans)
+                    {
                         spans.Add(span);
+                    }
                 }
             },
         };
         ActivitySource.AddActivityListener(listener);
-        using var request = new HttpRequestMessage(HttpMethod.Patch, new Uri("/stacks/shop/env", UriKind.Relative)) { Content = JsonHttp.Content("""{"env": {"A": "1"}}""") };
-        using (var caller = new Activity("caller").SetIdFormat(ActivityIdFormat.W3C).SetParentId(trace, ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded).Start())
+        using var request = new HttpRequestMessage(HttpMethod.Patch, new Uri("/stacks/shop/env", UriKind.Relative))
         {
+            Content = JsonHttp.Content("""{"env": {"A": "1"}}"""),
+        };
+        using (var caller = new Activity("caller").SetIdFormat(ActivityIdFormat.W3C))
+        {
+            caller.SetParentId(trace, ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded).Start();
             await Api.Acme.SendAsync(request);
         }
 
@@ -43,7 +49,10 @@ public sealed class TelemetryTests : ApiTest
         Activity? Find(string source, Func<Activity, bool>? which = null)
         {
             lock (spans)
-                return spans.Find(span => string.Equals(span.Source.Name, source, StringComparison.Ordinal) && (which is null || which(span)));
+            {
+                return spans.Find(
+                    span => string.Equals(span.Source.Name, source, StringComparison.Ordinal) && (which is null || which(span)));
+            }
         }
     }
 }

@@ -56,7 +56,9 @@ public sealed class UnavailableTests() : ApiTest("--StackEnvMerge:LockTimeout=00
     }
 
     [Theory]
-    [InlineData("CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the set is %'', NEW.env_vars; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()")]
+    [InlineData(
+        "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''the set is %'', NEW.env_vars; END'; CREATE " +
+        "TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()")]
     [InlineData("DROP TABLE audit_log")]
     [InlineData("ALTER TABLE audit_log ADD CHECK (kind <> 'stack.env.updated')")]
     [InlineData("ALTER TABLE stacks RENAME COLUMN env_vars TO vars")]
@@ -87,7 +89,8 @@ public sealed class UnavailableTests() : ApiTest("--StackEnvMerge:LockTimeout=00
     [Fact]
     public async Task No_database_at_all()
     {
-        await using var api = await RunningApi.StartAsync(new NpgsqlConnectionStringBuilder { Host = "127.0.0.1", Port = 1 }.ConnectionString);
+        await using var api = await RunningApi.StartAsync(
+            new NpgsqlConnectionStringBuilder { Host = "127.0.0.1", Port = 1 }.ConnectionString);
 
         await _transcript.SendAsync(api.Acme, "PATCH", "/stacks/shop/env", Changes);
         await _transcript.SendAsync(api.Acme, "GET", "/stacks/shop/env");

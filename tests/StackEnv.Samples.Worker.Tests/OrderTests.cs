@@ -14,7 +14,12 @@ public sealed class OrderTests : WorkerTest
         long[] waiting;
         await using (await Database.LockAsync(held))
         {
-            waiting = [await RequestAsync(held, """{"A": "1"}"""), await RequestAsync(held, """{"A": "2"}"""), await RequestAsync(held, """{"A": "3"}""")];
+            waiting =
+                [
+                    await RequestAsync(held, """{"A": "1"}"""),
+                    await RequestAsync(held, """{"A": "2"}"""),
+                    await RequestAsync(held, """{"A": "3"}"""),
+                ];
 
             Assert.Equal("applied 1+0-1", await OutcomeAsync(await RequestAsync(free, """{"A": "1"}""")));
             Assert.Equal(["pending", "pending", "pending"], await Task.WhenAll(waiting.Select(StateAsync)));
@@ -33,8 +38,10 @@ public sealed class OrderTests : WorkerTest
         var requests = await Task.WhenAll(stacks.Select(stack => RequestAsync(stack, """{"A": "1"}""")));
 
         // All the claims there can be at once, and each has its merge under way.
-        await UntilAsync("SELECT count(*) = 8 FROM pg_stat_activity WHERE application_name = $1 AND state = 'idle in transaction'", SessionsOf("only"));
-        await UntilAsync("SELECT count(*) = 8 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'", SessionsOf("only"));
+        await UntilAsync(
+            "SELECT count(*) = 8 FROM pg_stat_activity WHERE application_name = $1 AND state = 'idle in transaction'", SessionsOf("only"));
+        await UntilAsync(
+            "SELECT count(*) = 8 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'", SessionsOf("only"));
         await Task.WhenAll(locks.Select(static held => held.DisposeAsync().AsTask()));
 
         Assert.All(await Task.WhenAll(requests.Select(OutcomeAsync)), static outcome => Assert.Equal("applied 1+0-1", outcome));

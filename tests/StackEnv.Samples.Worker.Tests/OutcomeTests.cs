@@ -16,7 +16,8 @@ public sealed class OutcomeTests : WorkerTest
 
         Assert.Equal("applied 1+2-2", await OutcomeAsync(request));
         Assert.Equal("""{"NEW": "1", "KEPT": "1"}""", await Database.EnvAsync(stack));
-        Assert.True(await Database.ScalarAsync<bool>("SELECT changes IS NULL AND finished_at >= created_at AND attempts = 1 FROM env_change_requests"));
+        Assert.True(await Database.ScalarAsync<bool>(
+            "SELECT changes IS NULL AND finished_at >= created_at AND attempts = 1 FROM env_change_requests"));
     }
 
     [Fact]
@@ -39,7 +40,13 @@ public sealed class OutcomeTests : WorkerTest
         ];
 
         Assert.Equal(
-            ["refused invalid_env_key", "refused env_too_large", "refused stack_deleting", "refused stored_env_invalid", "refused not_found"],
+            [
+                "refused invalid_env_key",
+                "refused env_too_large",
+                "refused stack_deleting",
+                "refused stored_env_invalid",
+                "refused not_found",
+            ],
             await Task.WhenAll(requests.Select(OutcomeAsync)));
         Assert.Equal(before, await Task.WhenAll(stacks.Select(Database.FootprintAsync)));
         Assert.Equal(1, await Database.ScalarAsync<int>("SELECT max(attempts) FROM env_change_requests"));
@@ -68,7 +75,8 @@ public sealed class OutcomeTests : WorkerTest
     [Fact]
     public async Task A_request_whose_stack_is_locked_is_put_back_and_applied_later()
     {
-        await using var worker = await StartWorkerAsync("only", ("LockTimeout", "00:00:00.050"), ("RetryDelay", "00:00:00.100"), ("PollingInterval", "00:00:00.050"));
+        await using var worker = await StartWorkerAsync(
+            "only", ("LockTimeout", "00:00:00.050"), ("RetryDelay", "00:00:00.100"), ("PollingInterval", "00:00:00.050"));
         var stack = await Database.InsertAsync();
         long request;
         await using (await Database.LockAsync(stack))
@@ -97,7 +105,8 @@ public sealed class OutcomeTests : WorkerTest
 
         Assert.Equal("applied 1+0-1", await OutcomeAsync(await RequestAsync(stack, """{"B": "1"}""")));
         Assert.Equal("""{"B": "1"}""", await Database.EnvAsync(stack));
-        Assert.Equal("""{"A": "1"}""", await Database.ScalarAsync<string>("SELECT changes::text FROM env_change_requests WHERE id = $1", failed));
+        Assert.Equal(
+            """{"A": "1"}""", await Database.ScalarAsync<string>("SELECT changes::text FROM env_change_requests WHERE id = $1", failed));
     }
 
     [Theory]
@@ -107,7 +116,8 @@ public sealed class OutcomeTests : WorkerTest
     {
         await using var worker = await StartWorkerAsync("only");
         var stack = await Database.InsertAsync();
-        await Database.ExecuteAsync("CREATE FUNCTION to_array() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.env_vars = ''[]''; RETURN NEW; END'");
+        await Database.ExecuteAsync(
+            "CREATE FUNCTION to_array() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.env_vars = ''[]''; RETURN NEW; END'");
         await Database.ExecuteAsync(harm);
 
         Assert.Equal(outcome, await OutcomeAsync(await RequestAsync(stack, """{"A": "1"}""")));

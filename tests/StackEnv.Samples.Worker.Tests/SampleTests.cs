@@ -16,14 +16,16 @@ public sealed partial class SampleTests : WorkerTest
 
         Assert.Equal(0, await worker.StopAsync());
 
-        Assert.Matches("^[0-9]+ applied$", worker.Output.Split('\n').First(static line => line.EndsWith(" applied", StringComparison.Ordinal)));
+        Assert.Matches(
+            "^[0-9]+ applied$", worker.Output.Split('\n').First(static line => line.EndsWith(" applied", StringComparison.Ordinal)));
         Assert.False(await Database.ScalarAsync<bool>("SELECT count(*) > 0 FROM pg_namespace WHERE nspname LIKE 'stackenv_worker_%'"));
     }
 
     [Fact]
     public async Task A_worker_that_is_told_to_stop_before_its_database_answers_stops()
     {
-        await using var worker = await WorkerProcess.StartAsync("does not answer", ("ConnectionStrings__Database", "Host=127.0.0.1;Port=1;Username=nobody"));
+        await using var worker = await WorkerProcess.StartAsync(
+            "does not answer", ("ConnectionStrings__Database", "Host=127.0.0.1;Port=1;Username=nobody"));
 
         Assert.Equal(0, await worker.StopAsync());
     }
@@ -32,7 +34,8 @@ public sealed partial class SampleTests : WorkerTest
     public async Task What_the_readme_shows_to_copy_is_the_samples_own_code()
     {
         var folder = Path.Combine(ThisFolder(), "..", "..", "samples", "StackEnv.Samples.Worker");
-        var sources = Squeezed(string.Concat(Directory.GetFiles(folder, "*.*").Where(static file => Path.GetExtension(file) is ".cs" or ".sql").Select(File.ReadAllText)));
+        var sources = Squeezed(string.Concat(
+            Directory.GetFiles(folder, "*.*").Where(static file => Path.GetExtension(file) is ".cs" or ".sql").Select(File.ReadAllText)));
 
         var blocks = CodeBlock().Matches(await File.ReadAllTextAsync(Path.Combine(folder, "README.md")));
 
@@ -44,7 +47,10 @@ public sealed partial class SampleTests : WorkerTest
 
     private static string ThisFolder([CallerFilePath] string thisFile = "") => Path.GetDirectoryName(thisFile)!;
 
-    [GeneratedRegex("^```(csharp|sql)\n(?<code>.*?)\n```$", RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
+    [GeneratedRegex(
+        "^```(csharp|sql)\n(?<code>.*?)\n```$",
+        RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 10_000)]
     private static partial Regex CodeBlock();
 
     [GeneratedRegex(@"\s+", RegexOptions.None, matchTimeoutMilliseconds: 10_000)]

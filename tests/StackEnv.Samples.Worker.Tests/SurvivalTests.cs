@@ -15,12 +15,15 @@ public sealed class SurvivalTests : WorkerTest
     private const string Witnesses =
         """
         CREATE TABLE outcomes (request bigint, status text);
-        CREATE FUNCTION note_outcome() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO outcomes VALUES (NEW.id, NEW.status); RETURN NULL; END';
-        CREATE TRIGGER note_outcome AFTER UPDATE ON env_change_requests FOR EACH ROW WHEN (NEW.status <> 'pending' OR OLD.status <> 'pending') EXECUTE FUNCTION note_outcome();
+        CREATE FUNCTION note_outcome() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN INSERT INTO outcomes VALUES (NEW.id, NEW.status); RETURN NULL; END';
+        CREATE TRIGGER note_outcome AFTER UPDATE ON env_change_requests FOR EACH ROW
+            WHEN (NEW.status <> 'pending' OR OLD.status <> 'pending') EXECUTE FUNCTION note_outcome();
 
         CREATE TABLE writes (number bigint GENERATED ALWAYS AS IDENTITY, stack uuid, request bigint);
         CREATE FUNCTION note_write() RETURNS trigger LANGUAGE plpgsql AS
-            'BEGIN PERFORM pg_sleep(0.02); INSERT INTO writes (stack, request) VALUES (NEW.id, (NEW.env_vars ->> ''LAST'')::bigint); RETURN NULL; END';
+            'BEGIN PERFORM pg_sleep(0.02);
+             INSERT INTO writes (stack, request) VALUES (NEW.id, (NEW.env_vars ->> ''LAST'')::bigint); RETURN NULL; END';
         CREATE TRIGGER note_write AFTER UPDATE OF env_vars ON stacks FOR EACH ROW EXECUTE FUNCTION note_write();
 
         CREATE TABLE torn_down (LIKE stacks);
@@ -47,7 +50,8 @@ public sealed class SurvivalTests : WorkerTest
             stacks[number] = await Database.InsertAsync();
         }
 
-        // Of each 50 requests one has a key that is not valid and one is for no stack at all. Each of the others leaves its number in two places.
+        // Of each 50 requests one has a key that is not valid and one is for no stack at all. Each of the others leaves its number in two
+        // places.
         await Database.ExecuteAsync(
             """
             INSERT INTO env_change_requests (stack_id, changes)
@@ -59,12 +63,14 @@ public sealed class SurvivalTests : WorkerTest
             Stacks,
             Requests);
 
-        // Three stacks are flipped in passing, and three under locks that are held since before the worker ends, with merges waiting for them.
+        // Three stacks are flipped in passing, and three under locks that are held since before the worker ends, with merges waiting for
+        // them.
         await UntilFinishedAsync(50);
         await Database.ExecuteAsync("UPDATE stacks SET status = 'deleting' WHERE id = ANY ($1)", stacks[..3]);
         var teardowns = await Task.WhenAll(stacks[3..6].Select(Database.LockAsync));
         await UntilFinishedAsync(150);
-        await UntilAsync("SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = $1 AND state = 'idle in transaction'", SessionsOf("ended"));
+        await UntilAsync(
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = $1 AND state = 'idle in transaction'", SessionsOf("ended"));
         await end(ended);
         Assert.False(await Database.ScalarAsync<bool>(Finished, Requests));
         foreach (var (number, teardown) in teardowns.Index())
@@ -89,12 +95,18 @@ public sealed class SurvivalTests : WorkerTest
     private async Task EachRequestHasOneFinalOutcomeAsync()
     {
         Assert.Equal(Requests, await Database.ScalarAsync<long>("SELECT count(*) FROM outcomes"));
-        Assert.Equal(Requests, await Database.ScalarAsync<long>("SELECT count(*) FROM env_change_requests AS r JOIN outcomes AS o ON o.request = r.id AND o.status = r.status"));
+        Assert.Equal(
+            Requests,
+            await Database.ScalarAsync<long>(
+                "SELECT count(*) FROM env_change_requests AS r JOIN outcomes AS o ON o.request = r.id AND o.status = r.status"));
         Assert.Equal("", await Database.ScalarAsync<string>(
             """
             SELECT coalesce(string_agg(DISTINCT concat_ws(' ', status, error_code), ', '), '') FROM env_change_requests
-            WHERE CASE id % 50 WHEN 0 THEN (status, error_code) <> ('refused', 'invalid_env_key') WHEN 25 THEN (status, error_code) <> ('refused', 'not_found')
-              ELSE NOT (status = 'applied' AND error_code IS NULL OR status = 'refused' AND error_code IN ('stack_deleting', 'not_found')) END
+            WHERE CASE id % 50
+              WHEN 0 THEN (status, error_code) <> ('refused', 'invalid_env_key')
+              WHEN 25 THEN (status, error_code) <> ('refused', 'not_found')
+              ELSE NOT (
+                  status = 'applied' AND error_code IS NULL OR status = 'refused' AND error_code IN ('stack_deleting', 'not_found')) END
             """));
     }
 
@@ -105,12 +117,17 @@ public sealed class SurvivalTests : WorkerTest
             var isTornDown = number < 6;
             var env = JsonSerializer.Deserialize<Dictionary<string, string>>((await Database.ScalarAsync<string>(
                 $"SELECT env_vars::text FROM {(isTornDown ? "torn_down" : "stacks")} WHERE id = $1", stack))!)!;
-            var applied = await Database.ScalarAsync<long[]>("SELECT array_agg(id ORDER BY id) FROM env_change_requests WHERE stack_id = $1 AND status = 'applied'", stack);
+            var applied = await Database.ScalarAsync<long[]>(
+                "SELECT array_agg(id ORDER BY id) FROM env_change_requests WHERE stack_id = $1 AND status = 'applied'", stack);
             var refused = await Database.ScalarAsync<long[]>(
-                "SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM env_change_requests WHERE stack_id = $1 AND status = 'refused' AND id % 50 <> 0", stack);
+                "SELECT coalesce(array_agg(id ORDER BY id), '{}') FROM env_change_requests WHERE stack_id = $1 AND status = 'refused' " +
+                "AND id % 50 <> 0",
+                stack);
 
             // Each applied request wrote once, one after the other, and all that they wrote is there; no other left anything.
-            Assert.Equal(applied, await Database.ScalarAsync<long[]>("SELECT array_agg(request ORDER BY number) FROM writes WHERE stack = $1", stack));
+            Assert.Equal(
+                applied,
+                await Database.ScalarAsync<long[]>("SELECT array_agg(request ORDER BY number) FROM writes WHERE stack = $1", stack));
             Assert.Equal(
                 applied!.Select(static request => $"REQUEST_{request}").Append("LAST").Order(StringComparer.Ordinal),
                 env.Keys.Order(StringComparer.Ordinal));

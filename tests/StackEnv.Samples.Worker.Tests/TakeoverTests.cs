@@ -12,7 +12,8 @@ public sealed class TakeoverTests : WorkerTest
         await using var killed = await StartWorkerAsync("killed", ("TeardownInterval", "01:00:00"));
         await using var gate = await Database.DataSource.OpenConnectionAsync();
         await Database.ExecuteAsync("CREATE TABLE gate ()");
-        await Database.ExecuteAsync("CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN LOCK gate IN SHARE MODE; RETURN NEW; END'");
+        await Database.ExecuteAsync(
+            "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN LOCK gate IN SHARE MODE; RETURN NEW; END'");
         await Database.ExecuteAsync("CREATE TRIGGER pass BEFORE UPDATE ON env_change_requests FOR EACH ROW EXECUTE FUNCTION pass()");
         await using var closed = await gate.BeginTransactionAsync();
         await using (var close = new Npgsql.NpgsqlCommand("LOCK gate", gate))
@@ -22,9 +23,11 @@ public sealed class TakeoverTests : WorkerTest
 
         // Its merge is committed, and it waits at the gate to say so.
         var request = await RequestAsync(stack, """{"NEW": "1", "OLD": ""}""");
-        await UntilAsync("SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'", SessionsOf("killed"));
+        await UntilAsync(
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'", SessionsOf("killed"));
         await killed.KillAsync();
-        await Database.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", SessionsOf("killed"));
+        await Database.ExecuteAsync(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", SessionsOf("killed"));
         Assert.Equal("pending", await StateAsync(request));
 
         // What the next worker's own merge would now come to is a refusal.
@@ -44,12 +47,15 @@ public sealed class TakeoverTests : WorkerTest
         await using (await Database.LockAsync(stack))
         {
             var request = await RequestAsync(stack, """{"A": "1"}""");
-            await UntilAsync("SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'", SessionsOf("stopped"));
+            await UntilAsync(
+                "SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'",
+                SessionsOf("stopped"));
 
             Assert.Equal(0, await stopped.StopAsync());
 
             Assert.Equal("pending", await StateAsync(request));
-            Assert.Equal(request, await Database.ScalarAsync<long>("SELECT id FROM env_change_requests WHERE attempts = 0 FOR UPDATE SKIP LOCKED"));
+            Assert.Equal(
+                request, await Database.ScalarAsync<long>("SELECT id FROM env_change_requests WHERE attempts = 0 FOR UPDATE SKIP LOCKED"));
         }
 
         Assert.Equal("{}", await Database.EnvAsync(stack));
@@ -62,7 +68,9 @@ public sealed class TakeoverTests : WorkerTest
         await using var first = await StartWorkerAsync("first", ("LockTimeout", "00:00:30"));
         await using var second = await StartWorkerAsync("second", ("LockTimeout", "00:00:30"));
         await Database.ExecuteAsync("CREATE TABLE writes (env jsonb)");
-        await Database.ExecuteAsync("CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO writes VALUES (NEW.env_vars); RETURN NULL; END'");
+        await Database.ExecuteAsync(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO writes VALUES (NEW.env_vars); RETURN NULL; " +
+            "END'");
         await Database.ExecuteAsync("CREATE TRIGGER note AFTER UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION note()");
         const string sessions = "FROM pg_stat_activity WHERE application_name LIKE $1 || '-%'";
         long request, later;
@@ -99,7 +107,8 @@ public sealed class TakeoverTests : WorkerTest
 
         // As PostgreSQL does by itself after the two minutes that a claim may take.
         await Database.ExecuteAsync(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND state = 'idle in transaction'", SessionsOf("frozen"));
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND state = 'idle in transaction'",
+            SessionsOf("frozen"));
         await using var next = await StartWorkerAsync("next");
         later = await RequestAsync(stack, """{"A": "2"}""");
         Assert.Equal("applied 1+0-1", await OutcomeAsync(request));

@@ -51,7 +51,8 @@ public sealed class WakeUpTests : WorkerTest
         await UntilAsync($"SELECT count(*) > 0 {listening}", SessionsOf("only"));
         var lost = await Database.ScalarAsync<int>($"SELECT pid {listening}", SessionsOf("only"));
 
-        await Database.ExecuteAsync("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", SessionsOf("only"));
+        await Database.ExecuteAsync(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", SessionsOf("only"));
         await UntilAsync($"SELECT count(*) > 0 {listening} AND pid <> $2", SessionsOf("only"), lost);
 
         Assert.StartsWith("applied", await OutcomeAsync(await RequestAsync(stack, """{"A": "1"}""")), StringComparison.Ordinal);

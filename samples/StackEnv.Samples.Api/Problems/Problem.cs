@@ -74,7 +74,9 @@ internal sealed class Problem : ProblemDetails, IResult
     {
         httpContext.Response.StatusCode = Status!.Value;
         if (_retryAfterSeconds is { } seconds)
+        {
             httpContext.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        }
 
         return httpContext.Response.WriteAsJsonAsync(this, options: null, ContentType);
     }

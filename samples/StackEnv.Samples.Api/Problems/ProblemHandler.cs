@@ -9,9 +9,13 @@ internal sealed partial class ProblemHandler(ILogger<ProblemHandler> logger) : I
     {
         var problem = ProblemTable.Of(exception);
         if (problem == Problem.DatabaseFailed)
+        {
             LogDatabaseFailure(exception.GetType(), (exception as Npgsql.PostgresException)?.SqlState);
+        }
         else if (problem == Problem.Internal)
+        {
             LogUnexpected(exception);
+        }
 
         await problem.ExecuteAsync(httpContext);
         return true;

@@ -26,7 +26,9 @@ internal sealed class TeamTokenHandler(IOptionsMonitor<TeamTokenOptions> options
         // Digests, so that the comparison takes the same time whatever was sent.
         var sent = Digest(token);
         if (Options.Teams.FirstOrDefault(team => CryptographicOperations.FixedTimeEquals(Digest(team.Token), sent)) is not { } team)
+        {
             return Task.FromResult(AuthenticateResult.Fail("The token is nobody's."));
+        }
 
         var identity = new ClaimsIdentity([new(ClaimTypes.Name, team.Name), new(TeamTokens.TeamClaim, team.Id.ToString())], Scheme);
         return Task.FromResult(AuthenticateResult.Success(new(new ClaimsPrincipal(identity), Scheme)));

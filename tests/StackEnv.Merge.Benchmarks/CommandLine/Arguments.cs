@@ -49,7 +49,8 @@ internal sealed class Arguments
 
     private const string PgBench = "pgbench";
 
-    private static readonly string[] KnownOptions = ["contestants", "server", "rounds", "out", "images", "target", "delay", "callers", "prepared", "keys", "value-length", "table"];
+    private static readonly string[] KnownOptions =
+        ["contestants", "server", "rounds", "out", "images", "target", "delay", "callers", "prepared", "keys", "value-length", "table"];
 
     private readonly Dictionary<string, string> _options = new(StringComparer.Ordinal);
 
@@ -58,13 +59,18 @@ internal sealed class Arguments
     {
         Command = arguments.Count == 0 || arguments.Any(static argument => argument is "--help" or "-h" or "-?") ? "help" : arguments[0];
         if (Command is "help")
+        {
             return;
+        }
 
         for (var at = 1; at < arguments.Count; at += 2)
         {
             var option = arguments[at].StartsWith("--", StringComparison.Ordinal) ? arguments[at][2..] : "";
             if (!KnownOptions.Contains(option, StringComparer.Ordinal))
+            {
                 throw new FormatException($"There is no option {arguments[at]}.");
+            }
+
             _options[option] = at + 1 < arguments.Count ? arguments[at + 1] : throw new FormatException($"{arguments[at]} needs a value.");
         }
     }
@@ -89,7 +95,8 @@ internal sealed class Arguments
         get
         {
             var names = Values("contestants", [.. Contestant.All.Select(static contestant => contestant.Name), PgBench]);
-            return names.Except(Contestant.All.Select(static contestant => contestant.Name)).FirstOrDefault(static name => name is not PgBench) is { } unknown
+            return names.Except(Contestant.All.Select(static contestant => contestant.Name))
+                .FirstOrDefault(static name => name is not PgBench) is { } unknown
                 ? throw new FormatException($"There is no contestant {unknown}.")
                 : [.. Contestant.All.Where(contestant => names.Contains(contestant.Name))];
         }
@@ -122,8 +129,10 @@ internal sealed class Arguments
         ],
         WithPgBench: true);
 
-    private string[] Values(string option, params string[] otherwise) => _options.TryGetValue(option, out var values) ? values.Split(',') : otherwise;
+    private string[] Values(string option, params string[] otherwise) =>
+        _options.TryGetValue(option, out var values) ? values.Split(',') : otherwise;
 
     private IEnumerable<double> Numbers(string option, double otherwise) =>
-        Values(option, otherwise.ToString(CultureInfo.InvariantCulture)).Select(static value => double.Parse(value, CultureInfo.InvariantCulture));
+        Values(option, otherwise.ToString(CultureInfo.InvariantCulture)).Select(
+            static value => double.Parse(value, CultureInfo.InvariantCulture));
 }

@@ -4,7 +4,10 @@ using NpgsqlTypes;
 
 namespace StackEnv.Merge.Benchmarks.Contestants;
 
-/// <summary>The limit: the one statement without which nothing is written. No lock, no guard, no counts, no deletes, and nobody learns what the set is.</summary>
+/// <summary>
+/// The limit: the one statement without which nothing is written. No lock, no guard, no counts, no deletes, and nobody learns what the set
+/// is.
+/// </summary>
 internal sealed class BareUpdate(string connectionString) : IContestant
 {
     public const string Sql = "UPDATE stacks SET env_vars = env_vars || $1 WHERE id = $2";
@@ -14,7 +17,8 @@ internal sealed class BareUpdate(string connectionString) : IContestant
     public async Task<IReadOnlyDictionary<string, string>?> MergeAsync(Guid stack, IReadOnlyDictionary<string, string?> changes)
     {
         await using var update = _dataSource.CreateCommand(Sql);
-        update.Parameters.Add(new NpgsqlParameter<byte[]> { TypedValue = JsonSerializer.SerializeToUtf8Bytes(changes), NpgsqlDbType = NpgsqlDbType.Jsonb });
+        update.Parameters.Add(
+            new NpgsqlParameter<byte[]> { TypedValue = JsonSerializer.SerializeToUtf8Bytes(changes), NpgsqlDbType = NpgsqlDbType.Jsonb });
         update.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = stack });
         MergeRules.ThrowUnlessOneRow(await update.ExecuteNonQueryAsync());
         return null;

@@ -9,7 +9,8 @@ internal sealed record Contestant(string Name, Func<string, IContestant> Create)
 
     public static readonly Contestant Npgsql = new("npgsql", static connectionString => new StatementByStatement(connectionString));
 
-    public static readonly Contestant Dapper = new("dapper", static connectionString => new StatementByStatementWithDapper(connectionString));
+    public static readonly Contestant Dapper = new(
+        "dapper", static connectionString => new StatementByStatementWithDapper(connectionString));
 
     public static readonly Contestant ByHand = new("byhand", static connectionString => new ReadChangeWrite(connectionString));
 

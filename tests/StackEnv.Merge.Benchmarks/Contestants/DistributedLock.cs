@@ -5,7 +5,10 @@ using NpgsqlTypes;
 namespace StackEnv.Merge.Benchmarks.Contestants;
 
 /// <summary>A lock of DistributedLock.Postgres (an advisory lock), and a plain read, change and write under it.</summary>
-/// <remarks>The lock is given a connection string, as <see href="https://github.com/madelson/DistributedLock/blob/master/docs/DistributedLock.Postgres.md">its docs</see> prefer.</remarks>
+/// <remarks>
+/// The lock is given a connection string, as
+/// <see href="https://github.com/madelson/DistributedLock/blob/master/docs/DistributedLock.Postgres.md">its docs</see> prefer.
+/// </remarks>
 internal sealed class DistributedLock(string connectionString) : IContestant
 {
     private readonly NpgsqlDataSource _dataSource = NpgsqlDataSource.Create(connectionString);

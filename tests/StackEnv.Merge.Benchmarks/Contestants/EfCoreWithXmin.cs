@@ -4,7 +4,9 @@ using Npgsql;
 
 namespace StackEnv.Merge.Benchmarks.Contestants;
 
-/// <summary>EF Core with pooled contexts and <c>xmin</c> as the concurrency token: whoever finds the row changed in between begins anew.</summary>
+/// <summary>
+/// EF Core with pooled contexts and <c>xmin</c> as the concurrency token: whoever finds the row changed in between begins anew.
+/// </summary>
 /// <remarks>
 /// <see href="https://www.npgsql.org/efcore/modeling/concurrency.html">Npgsql on concurrency tokens</see>,
 /// <see href="https://learn.microsoft.com/ef/core/saving/concurrency">EF Core on conflicts</see>.

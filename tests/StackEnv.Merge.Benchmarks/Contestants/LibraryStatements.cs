@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Text.RegularExpressions;
 using StackEnv.LocalPostgres;
 using StackEnv.Merge.Benchmarks.Load;
@@ -9,23 +10,31 @@ namespace StackEnv.Merge.Benchmarks.Contestants;
 [SuppressMessage("Security", "CA2100", Justification = "The SQL is the library's own.")]
 internal static partial class LibraryStatements
 {
+    private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
+
     /// <summary>Records one merge. <c>$id</c> and <c>$changes</c> stand for the row and what to merge into it.</summary>
     public static async Task<IReadOnlyList<string>> RecordAsync(StacksDatabase database)
     {
         await database.FillAsync(new Scenario().TableRows);
         await using var log = await StatementLog.StartAsync(database.ConnectionString);
-        await new StackEnvMerger(log.DataSource, new() { LockTimeout = MergeRules.LockTimeout }).MergeAsync(StacksDatabase.IdOf(0), new Dictionary<string, string?> { ["A"] = "1" });
+        await new StackEnvMerger(log.DataSource, new() { LockTimeout = MergeRules.LockTimeout }).MergeAsync(
+            StacksDatabase.IdOf(0), new Dictionary<string, string?> { ["A"] = "1" });
         var statements = log.Take();
         var portable = new List<string>();
         foreach (var statement in statements)
+        {
             portable.Add(await WithoutParametersAsync(database, statement));
+        }
+
         return portable;
     }
 
     private static async Task<string> WithoutParametersAsync(StacksDatabase database, string statement)
     {
         if (!Parameter().IsMatch(statement))
+        {
             return statement;
+        }
 
         await using var connection = await database.DataSource.OpenConnectionAsync();
         await using var prepare = connection.CreateCommand();
@@ -35,7 +44,7 @@ internal static partial class LibraryStatements
         var types = (string[])(await prepare.ExecuteScalarAsync())!;
         prepare.CommandText = "DEALLOCATE described";
         await prepare.ExecuteNonQueryAsync();
-        return Parameter().Replace(statement, parameter => types[int.Parse(parameter.Groups["number"].ValueSpan, System.Globalization.CultureInfo.InvariantCulture) - 1] switch
+        return Parameter().Replace(statement, parameter => types[int.Parse(parameter.Groups["number"].ValueSpan, Culture) - 1] switch
         {
             "uuid" => "$id",
             "jsonb" => "$changes",

@@ -26,9 +26,13 @@ internal static class MergeRules
         foreach (var (key, value) in changes)
         {
             if (string.IsNullOrEmpty(value))
+            {
                 env.Remove(key);
+            }
             else
+            {
                 env[key] = value;
+            }
         }
     }
 
@@ -36,18 +40,24 @@ internal static class MergeRules
     public static string Serialize(Dictionary<string, string> env)
     {
         var json = JsonSerializer.Serialize(env, AsPostgresWritesIt);
-        return System.Text.Encoding.UTF8.GetByteCount(json) <= MaxEnvBytes ? json : throw new InvalidOperationException("The set is too large.");
+        return System.Text.Encoding.UTF8.GetByteCount(json) <= MaxEnvBytes
+            ? json
+            : throw new InvalidOperationException("The set is too large.");
     }
 
     public static void ThrowUnlessOneRow(int rows)
     {
         if (rows != 1)
+        {
             throw new InvalidOperationException($"{rows} rows were written.");
+        }
     }
 
     private static void ThrowIfTornDown(string status)
     {
         if (status is "deleting")
+        {
             throw new InvalidOperationException("The stack is being torn down.");
+        }
     }
 }

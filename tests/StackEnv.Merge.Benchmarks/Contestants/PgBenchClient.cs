@@ -8,8 +8,8 @@ using StackEnv.Merge.Benchmarks.Load;
 namespace StackEnv.Merge.Benchmarks.Contestants;
 
 /// <summary>
-/// PostgreSQL's own client, written in C, in pipeline mode: what could be reached at the best. It merges by itself, into keys that count its
-/// transactions, so that the rows tell whether each was written.
+/// PostgreSQL's own client, written in C, in pipeline mode: what could be reached at the best. It merges by itself, into keys that count
+/// its transactions, so that the rows tell whether each was written.
 /// </summary>
 internal sealed class PgBenchClient
 {
@@ -28,21 +28,29 @@ internal sealed class PgBenchClient
 
     public IReadOnlyList<PgBenchScript> Scripts { get; }
 
-    /// <summary>The program beside the server's own where that runs on this machine, else where the shell would find it; <see langword="null"/> where there is none.</summary>
+    /// <summary>
+    /// The program beside the server's own where that runs on this machine, else where the shell would find it; <see langword="null"/>
+    /// where there is none.
+    /// </summary>
     public static async Task<PgBenchClient?> FindAsync(StacksDatabase database)
     {
         await using var command = database.DataSource.CreateCommand("SELECT setting FROM pg_config WHERE name = 'BINDIR'");
-        var program = ((string[])[(string)(await command.ExecuteScalarAsync())!, .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)])
+        var folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
+        var program = folders.Prepend((string)(await command.ExecuteScalarAsync())!)
             .Select(static folder => Path.Combine(folder, "pgbench"))
             .FirstOrDefault(File.Exists);
-        return program is null ? null : new(program, [PgBenchScript.BareUpdate, new("pgbench-library", await LibraryStatements.RecordAsync(database))]);
+        return program is null
+            ? null
+            : new(program, [PgBenchScript.BareUpdate, new("pgbench-library", await LibraryStatements.RecordAsync(database))]);
     }
 
     /// <summary>Finds out how fast each script is in this scenario, so that a run can be given a length.</summary>
     public async Task CalibrateAsync(string connectionString, Scenario scenario, StacksDatabase database)
     {
         foreach (var script in Scripts)
+        {
             _mergesPerSecond[script] = (await RunAsync(script, connectionString, scenario, database, FewestTransactions)).MergesPerSecond;
+        }
     }
 
     /// <summary>Runs a script for about this long.</summary>
@@ -52,7 +60,8 @@ internal sealed class PgBenchClient
         return RunAsync(script, connectionString, scenario, database, Math.Clamp(transactions, FewestTransactions, MostTransactions));
     }
 
-    private async Task<Slice> RunAsync(PgBenchScript pgBenchScript, string connectionString, Scenario scenario, StacksDatabase database, int transactions)
+    private async Task<Slice> RunAsync(
+        PgBenchScript pgBenchScript, string connectionString, Scenario scenario, StacksDatabase database, int transactions)
     {
         var rows = new ScenarioRows(scenario);
         await rows.ResetAsync(database);
@@ -60,9 +69,17 @@ internal sealed class PgBenchClient
         try
         {
             var script = Path.Combine(folder, "script.sql");
-            await File.WriteAllLinesAsync(script, [@"\set n :n + 1", @"\startpipeline", .. pgBenchScript.Statements.Select(statement => Fill(statement, scenario)), @"\endpipeline"]);
+            await File.WriteAllLinesAsync(
+                script,
+                [
+                    @"\set n :n + 1",
+                    @"\startpipeline",
+                    .. pgBenchScript.Statements.Select(statement => Fill(statement, scenario)),
+                    @"\endpipeline",
+                ]);
             await RunAsync(connectionString, [
-                "-n", "-M", scenario.Prepared ? "prepared" : "extended", "-D", "n=0", "-c", Text(scenario.Callers), "-j", Text(Math.Min(2, scenario.Callers)),
+                "-n", "-M", scenario.Prepared ? "prepared" : "extended", "-D", "n=0", "-c", Text(scenario.Callers), "-j",
+                Text(Math.Min(2, scenario.Callers)),
                 "-t", Text(transactions), "-f", script, "-l", "--log-prefix", Path.Combine(folder, "log")]);
             await VerifyAsync(rows, database, (long)transactions * scenario.Callers);
             return await ReadLogsAsync(folder);
@@ -78,10 +95,15 @@ internal sealed class PgBenchClient
     // The numbers of rows are those of StacksDatabase.IdOf and ScenarioRows.RowsOf.
     private static string Fill(string statement, Scenario scenario)
     {
-        var row = scenario.Hot ? "0" : string.Create(CultureInfo.InvariantCulture, $":client_id::bigint * {scenario.TableRows} / {scenario.Callers}");
+        var row = scenario.Hot
+            ? "0"
+            : string.Create(CultureInfo.InvariantCulture, $":client_id::bigint * {scenario.TableRows} / {scenario.Callers}");
         return statement
             .Replace("$id", $"lpad(to_hex({row}), 32, '0')::uuid", StringComparison.Ordinal)
-            .Replace("$changes", $$"""('{"{{Counter}}' || :client_id || '": "' || :n || '", "{{Counter}}_TURN": "' || :n || '"}')::jsonb""", StringComparison.Ordinal)
+            .Replace(
+                "$changes",
+                $$"""('{"{{Counter}}' || :client_id || '": "' || :n || '", "{{Counter}}_TURN": "' || :n || '"}')::jsonb""",
+                StringComparison.Ordinal)
             .ReplaceLineEndings(" ") + ";";
     }
 
@@ -90,10 +112,13 @@ internal sealed class PgBenchClient
         var envs = await database.EnvsAsync([.. rows.Callers.SelectMany(rows.RowsOf).Distinct()]);
         var counted = envs.Values
             .SelectMany(static env => JsonSerializer.Deserialize<Dictionary<string, string>>(env)!)
-            .Where(static pair => pair.Key.StartsWith(Counter, StringComparison.Ordinal) && !pair.Key.EndsWith("_TURN", StringComparison.Ordinal))
+            .Where(static pair => pair.Key.StartsWith(Counter, StringComparison.Ordinal) && !pair.Key.EndsWith(
+                "_TURN", StringComparison.Ordinal))
             .Sum(static pair => long.Parse(pair.Value, CultureInfo.InvariantCulture));
         if (counted != merges)
+        {
             throw new WrongRowException($"The rows count {counted} of the {merges} merges of pgbench.");
+        }
     }
 
     // Counted is what ended while all clients were at it: after each had its first transaction, for which it prepares the statements, and
@@ -117,7 +142,9 @@ internal sealed class PgBenchClient
         foreach (var (_, took, at) in ended)
         {
             if (at > from && at <= to)
+            {
                 latencies.RecordValue(TimeSpan.FromMicroseconds(took).Ticks);
+            }
         }
 
         return Slice.Of(latencies, Math.Max(1, to - from) / 1e6, allocatedBytes: null, serverCpuMicroseconds: null);
@@ -127,7 +154,12 @@ internal sealed class PgBenchClient
     private async Task RunAsync(string connectionString, string[] arguments)
     {
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        var start = new ProcessStartInfo(_program, [.. arguments, settings.Database ?? "postgres"]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(_program, [.. arguments, settings.Database ?? "postgres"])
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.Environment["PGHOST"] = settings.Host;
         start.Environment["PGPORT"] = Text(settings.Port);
         start.Environment["PGUSER"] = settings.Username;
@@ -141,6 +173,8 @@ internal sealed class PgBenchClient
         await output;
         await process.WaitForExitAsync();
         if (process.ExitCode != 0)
+        {
             throw new InvalidOperationException($"pgbench failed: {errors}");
+        }
     }
 }

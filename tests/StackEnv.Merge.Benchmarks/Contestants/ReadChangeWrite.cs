@@ -17,7 +17,9 @@ internal sealed class ReadChangeWrite(string connectionString) : IContestant
         await using var transaction = await connection.BeginTransactionAsync();
 
         await using (var setTimeout = new NpgsqlCommand(MergeRules.LimitEachWait, connection, transaction))
+        {
             await setTimeout.ExecuteNonQueryAsync();
+        }
 
         Dictionary<string, string> env;
         await using (var read = new NpgsqlCommand("SELECT status, env_vars FROM stacks WHERE id = $1 FOR UPDATE", connection, transaction))
@@ -29,7 +31,8 @@ internal sealed class ReadChangeWrite(string connectionString) : IContestant
             MergeRules.Apply(env, row.GetString(0), changes);
         }
 
-        await using (var write = new NpgsqlCommand("UPDATE stacks SET env_vars = $1, updated_at = now() WHERE id = $2", connection, transaction))
+        await using (var write = new NpgsqlCommand(
+            "UPDATE stacks SET env_vars = $1, updated_at = now() WHERE id = $2", connection, transaction))
         {
             write.Parameters.Add(new NpgsqlParameter<string> { TypedValue = MergeRules.Serialize(env), NpgsqlDbType = NpgsqlDbType.Jsonb });
             write.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = stack });

@@ -15,13 +15,18 @@ internal sealed class StatementByStatement(string connectionString) : IContestan
         await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.ReadCommitted);
 
         await using (var limitEachWait = new NpgsqlCommand(MergeRules.LimitEachWait, connection, transaction))
+        {
             await limitEachWait.ExecuteNonQueryAsync();
+        }
 
         await using (var limitAllWaits = new NpgsqlCommand(MergeRules.LimitAllWaits, connection, transaction))
+        {
             await limitAllWaits.ExecuteNonQueryAsync();
+        }
 
         Dictionary<string, string> env;
-        await using (var read = new NpgsqlCommand("SELECT status, env_vars FROM stacks WHERE id = $1 FOR NO KEY UPDATE", connection, transaction))
+        await using (var read = new NpgsqlCommand(
+            "SELECT status, env_vars FROM stacks WHERE id = $1 FOR NO KEY UPDATE", connection, transaction))
         {
             read.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = stack });
             await using var row = await read.ExecuteReaderAsync();
@@ -31,9 +36,12 @@ internal sealed class StatementByStatement(string connectionString) : IContestan
         }
 
         await using (var liftLimit = new NpgsqlCommand(MergeRules.LiftLimit, connection, transaction))
+        {
             await liftLimit.ExecuteNonQueryAsync();
+        }
 
-        await using (var write = new NpgsqlCommand("UPDATE stacks SET env_vars = $1, updated_at = now() WHERE id = $2", connection, transaction))
+        await using (var write = new NpgsqlCommand(
+            "UPDATE stacks SET env_vars = $1, updated_at = now() WHERE id = $2", connection, transaction))
         {
             write.Parameters.Add(new NpgsqlParameter<string> { TypedValue = MergeRules.Serialize(env), NpgsqlDbType = NpgsqlDbType.Jsonb });
             write.Parameters.Add(new NpgsqlParameter<Guid> { TypedValue = stack });

@@ -21,7 +21,8 @@ internal sealed class StatementByStatementWithDapper(string connectionString) : 
         MergeRules.Apply(env, status, changes);
         await connection.ExecuteAsync(MergeRules.LiftLimit, transaction: transaction);
         MergeRules.ThrowUnlessOneRow(await connection.ExecuteAsync(
-            "UPDATE stacks SET env_vars = @env::jsonb, updated_at = now() WHERE id = @stack", new { env = MergeRules.Serialize(env), stack }, transaction));
+            "UPDATE stacks SET env_vars = @env::jsonb, updated_at = now() WHERE id = @stack",
+            new { env = MergeRules.Serialize(env), stack }, transaction));
         await transaction.CommitAsync();
         return env;
     }

@@ -29,19 +29,24 @@ internal sealed class AllocationSampler : EventListener
     protected override void OnEventSourceCreated(EventSource eventSource)
     {
         if (eventSource.Name is "Microsoft-Windows-DotNETRuntime")
+        {
             EnableEvents(eventSource, EventLevel.Verbose, GarbageCollector);
+        }
     }
 
     protected override void OnEventWritten(EventWrittenEventArgs eventData)
     {
         // The base class calls this before the fields of this one exist.
         if (eventData.EventId != AllocationTick || _bytes is null)
+        {
             return;
+        }
 
         lock (_gate)
         {
             var type = (string)eventData.Payload![TypeField]!;
-            _bytes[type] = _bytes.GetValueOrDefault(type) + Convert.ToInt64(eventData.Payload[AmountField], System.Globalization.CultureInfo.InvariantCulture);
+            _bytes[type] = _bytes.GetValueOrDefault(type) +
+                Convert.ToInt64(eventData.Payload[AmountField], System.Globalization.CultureInfo.InvariantCulture);
         }
     }
 }

@@ -4,8 +4,8 @@ using HdrHistogram;
 namespace StackEnv.Merge.Benchmarks.Load;
 
 /// <summary>
-/// One caller, which merges into its rows in turn. Each merge sets two keys that nobody else writes: one that every merge sets and one of two
-/// that take turns. So the set after each merge has to hold what the merge before it wrote: a lost update shows at once.
+/// One caller, which merges into its rows in turn. Each merge sets two keys that nobody else writes: one that every merge sets and one of
+/// two that take turns. So the set after each merge has to hold what the merge before it wrote: a lost update shows at once.
 /// </summary>
 internal sealed class Caller
 {
@@ -17,7 +17,8 @@ internal sealed class Caller
     private const string Turn0 = "TURN0";
     private const string Turn1 = "TURN1";
 
-    private static readonly string[] Values = [.. Enumerable.Range(0, DistinctValues).Select(static number => number.ToString("D8", CultureInfo.InvariantCulture))];
+    private static readonly string[] Values =
+        [.. Enumerable.Range(0, DistinctValues).Select(static number => number.ToString("D8", CultureInfo.InvariantCulture))];
 
     private readonly Guid[] _rows;
     private readonly int[] _merges;
@@ -64,7 +65,8 @@ internal sealed class Caller
             && env[_turns[merge % 2]] == Values[merge % DistinctValues]
             && env[_turns[(merge + 1) % 2]] == Values[(merge - 1) % DistinctValues]))
         {
-            throw new WrongRowException($"The set of stack {NextRow} is not what merge {merge} of its caller had to lead to: an update was lost.");
+            throw new WrongRowException(
+                $"The set of stack {NextRow} is not what merge {merge} of its caller had to lead to: an update was lost.");
         }
 
         _at = (_at + 1) % _rows.Length;

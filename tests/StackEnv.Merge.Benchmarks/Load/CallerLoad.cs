@@ -21,11 +21,14 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
         _callersBeforeTheirFirst = callers.Count;
         _allHadTheirFirst = new(TaskCreationOptions.RunContinuationsAsynchronously);
         foreach (var caller in callers)
+        {
             caller.Latencies.Reset();
+        }
 
         var running = Task.WhenAll(callers.Select(caller => Task.Run(() => CallAsync(caller))));
 
-        // A connection that is being opened is no merge. But on a hot row some contestants let a caller wait for its first one for half a minute.
+        // A connection that is being opened is no merge. But on a hot row some contestants let a caller wait for its first one for half a
+        // minute.
         await Task.WhenAny(running, Task.WhenAll(Task.Delay(warmUp), _allHadTheirFirst.Task), Task.Delay(warmUp + LongestFirst));
         var cpu = ServerCpu.Start(database);
         var allocatedBefore = GC.GetTotalAllocatedBytes(precise: true);
@@ -39,7 +42,9 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
 
         tally.Add(Stopwatch.GetElapsedTime(_windowStart, _windowEnd), allocated, serverCpu);
         foreach (var caller in callers)
+        {
             tally.Latencies.Add(caller.Latencies);
+        }
     }
 
     // What ends within the window counts, whenever it began: a slow contestant is not rounded down to whole turns of all its callers.
@@ -47,7 +52,9 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
     {
         caller.Merged(await contestant.MergeAsync(caller.NextRow, caller.NextChanges()));
         if (Interlocked.Decrement(ref _callersBeforeTheirFirst) == 0)
+        {
             _allHadTheirFirst.SetResult();
+        }
 
         var startedAt = Stopwatch.GetTimestamp();
         while (!_stop)
@@ -55,7 +62,10 @@ internal sealed class CallerLoad(IContestant contestant, StacksDatabase database
             var env = await contestant.MergeAsync(caller.NextRow, caller.NextChanges());
             var endedAt = Stopwatch.GetTimestamp();
             if (endedAt >= Volatile.Read(ref _windowStart) && endedAt < Volatile.Read(ref _windowEnd))
+            {
                 caller.Latencies.RecordValue(Stopwatch.GetElapsedTime(startedAt, endedAt).Ticks);
+            }
+
             caller.Merged(env);
             startedAt = endedAt;
         }

@@ -10,7 +10,8 @@ namespace StackEnv.Merge.Benchmarks.Load;
 /// <param name="contestants">Who competes.</param>
 /// <param name="pgBench">PostgreSQL's own client, if that competes too.</param>
 /// <param name="effort">How long.</param>
-internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadOnlyList<Contestant> contestants, PgBenchClient? pgBench, Effort effort)
+internal sealed class Contest(
+    StacksDatabase database, Scenario scenario, IReadOnlyList<Contestant> contestants, PgBenchClient? pgBench, Effort effort)
 {
     // The server allows some 300. A lock takes a second connection.
     private const int MostConnections = 200;
@@ -24,12 +25,16 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
     public async Task<ContestResult> RunAsync(Action<double> progress)
     {
         await database.FillAsync(scenario.TableRows);
-        using var proxy = scenario.DelayMilliseconds > 0 ? DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.FromMilliseconds(scenario.DelayMilliseconds)) : null;
+        using var proxy = scenario.DelayMilliseconds > 0
+            ? DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.FromMilliseconds(scenario.DelayMilliseconds))
+            : null;
         var connectionString = proxy?.Reroute(ConnectionString()) ?? ConnectionString();
         var seats = contestants.Select(contestant => new Seat(contestant, database, connectionString)).ToList();
         var bySlices = seats.ToDictionary(static seat => seat.Contestant.Name, static seat => seat.Slices);
         foreach (var script in pgBench?.Scripts ?? [])
+        {
             bySlices.Add(script.Name, []);
+        }
 
         try
         {
@@ -39,14 +44,20 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
             {
                 await RunRoundAsync(seats);
                 foreach (var script in pgBench?.Scripts ?? [])
-                    bySlices[script.Name].Add(await pgBench!.RunAsync(script, connectionString, scenario, database, effort.Window * effort.Turns));
+                {
+                    bySlices[script.Name].Add(
+                        await pgBench!.RunAsync(script, connectionString, scenario, database, effort.Window * effort.Turns));
+                }
+
                 progress(1d / (effort.Rounds + 1));
             }
         }
         finally
         {
             foreach (var seat in seats)
+            {
                 await seat.DisposeAsync();
+            }
         }
 
         return new(scenario, bySlices.ToDictionary(static pair => pair.Key, static pair => (IReadOnlyList<Slice>)pair.Value));
@@ -55,9 +66,14 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
     private async Task WarmUpAsync(List<Seat> seats, string connectionString)
     {
         foreach (var seat in seats)
+        {
             await TakeTurnAsync(seat, await _rows.ResetAsync(database), effort.FirstWarmUp, new());
+        }
+
         if (pgBench is not null)
+        {
             await pgBench.CalibrateAsync(connectionString, scenario, database);
+        }
     }
 
     private async Task RunRoundAsync(List<Seat> seats)
@@ -70,11 +86,15 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
             // Each time in another order, so that nobody always comes behind the same one.
             _draw.Shuffle(order);
             foreach (var seat in order)
+            {
                 await TakeTurnAsync(seats[seat], callers, effort.WarmUp, tallies[seat]);
+            }
         }
 
         for (var seat = 0; seat < seats.Count; seat++)
+        {
             seats[seat].Slices.Add(tallies[seat].ToSlice());
+        }
     }
 
     private async Task TakeTurnAsync(Seat seat, IReadOnlyList<Caller> callers, TimeSpan warmUp, Tally tally)
@@ -86,11 +106,14 @@ internal sealed class Contest(StacksDatabase database, Scenario scenario, IReadO
         }
         catch (WrongRowException wrong)
         {
-            throw new WrongRowException(string.Create(CultureInfo.InvariantCulture, $"{seat.Contestant.Name} ({scenario}): {wrong.Message}"));
+            throw new WrongRowException(
+                string.Create(CultureInfo.InvariantCulture, $"{seat.Contestant.Name} ({scenario}): {wrong.Message}"));
         }
 
         if (_isCrowded)
+        {
             await seat.LeaveAsync();
+        }
     }
 
     private string ConnectionString() => database.ConnectionStringWith(scenario.Prepared, scenario.Callers);

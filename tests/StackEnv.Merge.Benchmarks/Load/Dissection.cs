@@ -4,7 +4,9 @@ using StackEnv.Merge.Benchmarks.Network;
 
 namespace StackEnv.Merge.Benchmarks.Load;
 
-/// <summary>Counts what a merge of two changes into a set of 20 keys takes: one caller, one merge after the other, nothing else in the process.</summary>
+/// <summary>
+/// Counts what a merge of two changes into a set of 20 keys takes: one caller, one merge after the other, nothing else in the process.
+/// </summary>
 internal sealed class Dissection(StacksDatabase database, int merges)
 {
     private const int MergesThroughProxy = 50;
@@ -34,7 +36,8 @@ internal sealed class Dissection(StacksDatabase database, int merges)
                 var connectionString = database.ConnectionStringWith(prepared, _scenario.Callers);
                 var (_, bytes) = await MergeAsync(contestant, connectionString, merges, static () => 0);
                 using var proxy = DelayProxy.InFrontOf(database.ConnectionString, TimeSpan.Zero);
-                var (roundTrips, _) = await MergeAsync(contestant, proxy.Reroute(connectionString), MergesThroughProxy, () => proxy.RoundTrips);
+                var (roundTrips, _) = await MergeAsync(
+                    contestant, proxy.Reroute(connectionString), MergesThroughProxy, () => proxy.RoundTrips);
                 anatomies.Add(new(contestant.Name, prepared, roundTrips, bytes));
                 progress(0.5 / contestants.Count);
             }
@@ -43,7 +46,8 @@ internal sealed class Dissection(StacksDatabase database, int merges)
         return anatomies;
     }
 
-    private async Task<(double RoundTrips, double Bytes)> MergeAsync(Contestant contestant, string connectionString, int times, Func<long> roundTrips)
+    private async Task<(double RoundTrips, double Bytes)> MergeAsync(
+        Contestant contestant, string connectionString, int times, Func<long> roundTrips)
     {
         var rows = new ScenarioRows(_scenario);
         var callers = await rows.ResetAsync(database);
@@ -76,7 +80,9 @@ internal sealed class Dissection(StacksDatabase database, int merges)
     private static async Task MergeAsync(IContestant merger, Caller caller, int times)
     {
         for (var merge = 0; merge < times; merge++)
+        {
             caller.Merged(await merger.MergeAsync(caller.NextRow, caller.NextChanges()));
+        }
     }
 
     private double BytesOf(Action action)
@@ -84,7 +90,10 @@ internal sealed class Dissection(StacksDatabase database, int merges)
         action();
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var time = 0; time < merges; time++)
+        {
             action();
+        }
+
         return (double)(GC.GetAllocatedBytesForCurrentThread() - before) / merges;
     }
 
@@ -93,14 +102,19 @@ internal sealed class Dissection(StacksDatabase database, int merges)
         var reader = new Utf8JsonReader(json);
         var properties = 0;
         while (reader.Read())
+        {
             properties += reader.TokenType == JsonTokenType.PropertyName ? 1 : 0;
+        }
 
         var dictionary = new Dictionary<string, string>(properties, StringComparer.Ordinal);
         reader = new(json);
         while (reader.Read())
         {
             if (reader.TokenType != JsonTokenType.PropertyName)
+            {
                 continue;
+            }
+
             var key = reader.GetString()!;
             reader.Read();
             dictionary.Add(key, reader.GetString()!);

@@ -4,14 +4,17 @@ namespace StackEnv.Merge.Benchmarks.Load;
 /// <param name="Rounds">How many rounds there are, each of which gives one figure.</param>
 /// <param name="Turns">How many turns each contestant has within a round.</param>
 /// <param name="Window">How long a turn is measured.</param>
-/// <param name="WarmUp">How long the callers merge before that, in each turn: long enough that each has its place in the queue for a hot row.</param>
+/// <param name="WarmUp">
+/// How long the callers merge before that, in each turn: long enough that each has its place in the queue for a hot row.
+/// </param>
 /// <param name="FirstWarmUp">How long each contestant merges before the first round, until the runtime has compiled what is hot.</param>
 internal sealed record Effort(int Rounds, int Turns, TimeSpan Window, TimeSpan WarmUp, TimeSpan FirstWarmUp)
 {
     /// <summary>For figures to rely on.</summary>
     public static Effort Full(Scenario scenario) => scenario switch
     {
-        { Callers: 1, DelayMilliseconds: 0, Keys: >= 500 } => new(Rounds: 12, Turns: 5, Milliseconds(40), Milliseconds(5), Milliseconds(500)),
+        { Callers: 1, DelayMilliseconds: 0, Keys: >= 500 } =>
+            new(Rounds: 12, Turns: 5, Milliseconds(40), Milliseconds(5), Milliseconds(500)),
         { Callers: 1, DelayMilliseconds: 0 } => new(Rounds: 12, Turns: 12, Milliseconds(10), Milliseconds(2), Milliseconds(800)),
         { Callers: 1 } => new(Rounds: 8, Turns: 3, Milliseconds(80), Milliseconds(15), Milliseconds(1_500)),
         { Callers: <= 8 } => new(Rounds: 15, Turns: 1, Milliseconds(300), Milliseconds(100), Milliseconds(1_500)),

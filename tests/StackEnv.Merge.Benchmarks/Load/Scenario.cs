@@ -29,5 +29,7 @@ internal sealed record Scenario
 
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{(Hot ? "one hot row" : "separate rows")}, {DelayMilliseconds:0.##} ms each way, {Callers} {(Callers == 1 ? "caller" : "callers")}, {(Prepared ? "prepared" : "unprepared")}, {Keys} keys of {ValueLength} characters, {TableRows:N0} rows");
+        $"{(Hot ? "one hot row" : "separate rows")}, {DelayMilliseconds:0.##} ms each way, {Callers} " +
+        $"{(Callers == 1 ? "caller" : "callers")}, {(Prepared ? "prepared" : "unprepared")}, {Keys} keys of {ValueLength} characters, " +
+        $"{TableRows:N0} rows");
 }

@@ -16,7 +16,9 @@ internal sealed class ScenarioRows
         var random = new Random(42);
         _unchanging = Enumerable.Range(0, Math.Max(0, scenario.Keys - (writers * Caller.OwnKeys))).ToDictionary(
             static number => string.Create(CultureInfo.InvariantCulture, $"SETTING_{number:D4}"),
-            _ => Convert.ToHexString([.. Enumerable.Range(0, (scenario.ValueLength + 1) / 2).Select(_ => (byte)random.Next(256))])[..scenario.ValueLength],
+            _ =>
+                Convert.ToHexString(
+                    [.. Enumerable.Range(0, (scenario.ValueLength + 1) / 2).Select(_ => (byte)random.Next(256))])[..scenario.ValueLength],
             StringComparer.Ordinal);
         KeysOfASet = _unchanging.Count + (writers * Caller.OwnKeys);
     }
@@ -46,7 +48,10 @@ internal sealed class ScenarioRows
     {
         var set = new Dictionary<string, string>(_unchanging, StringComparer.Ordinal);
         foreach (var (key, value) in (_scenario.Hot ? Callers : [caller]).SelectMany(Caller.InitialKeys))
+        {
             set.Add(key, value);
+        }
+
         return set;
     }
 
@@ -54,7 +59,10 @@ internal sealed class ScenarioRows
     public async Task<IReadOnlyList<Caller>> ResetAsync(StacksDatabase database)
     {
         foreach (var caller in _scenario.Hot ? [0] : Callers)
+        {
             await database.SetAsync(RowsOf(caller), JsonSerializer.Serialize(InitialSetOf(caller)));
+        }
+
         await database.VacuumAsync();
         return [.. Callers.Select(caller => new Caller(caller, RowsOf(caller), KeysOfASet))];
     }

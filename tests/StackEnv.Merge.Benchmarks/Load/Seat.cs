@@ -17,7 +17,10 @@ internal sealed class Seat(Contestant contestant, StacksDatabase database, strin
     public async Task LeaveAsync()
     {
         if (_contestant is not null)
+        {
             await _contestant.DisposeAsync();
+        }
+
         _contestant = null;
     }
 

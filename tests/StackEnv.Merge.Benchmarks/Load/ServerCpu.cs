@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace StackEnv.Merge.Benchmarks.Load;
 
-/// <summary>The processor time that the server's processes take from one moment on, as the kernel counts it. Works where the server runs on this Linux machine.</summary>
+/// <summary>
+/// The processor time that the server's processes take from one moment on, as the kernel counts it. Works where the server runs on this
+/// Linux machine.
+/// </summary>
 internal sealed class ServerCpu
 {
     private readonly int _postmaster;
@@ -19,7 +22,10 @@ internal sealed class ServerCpu
 
     public static ServerCpu? Start(StacksDatabase database) => database.Postmaster is { } postmaster ? new(postmaster) : null;
 
-    /// <summary>The process that started the one with this id, if it is on this machine and looks like PostgreSQL: a container's number means nothing here.</summary>
+    /// <summary>
+    /// The process that started the one with this id, if it is on this machine and looks like PostgreSQL: a container's number means
+    /// nothing here.
+    /// </summary>
     public static int? FindPostmaster(int backend)
     {
         var stat = OperatingSystem.IsLinux() ? Read(backend, "stat") : null;
@@ -33,7 +39,9 @@ internal sealed class ServerCpu
         {
             var process = int.Parse(child, CultureInfo.InvariantCulture);
             if (Read(process, "schedstat") is { } schedstat)
+            {
                 spent.Add(process, long.Parse(schedstat.Split(' ')[0], CultureInfo.InvariantCulture));
+            }
         }
 
         return spent;

@@ -49,7 +49,9 @@ internal sealed class StacksDatabase : IAsyncDisposable
     public async Task FillAsync(int rows)
     {
         if (_tableRows == rows)
+        {
             return;
+        }
 
         await _schema.ExecuteAsync(string.Create(
             CultureInfo.InvariantCulture,
@@ -86,7 +88,10 @@ internal sealed class StacksDatabase : IAsyncDisposable
         await using var rows = await read.ExecuteReaderAsync();
         var envs = new Dictionary<Guid, string>();
         while (await rows.ReadAsync())
+        {
             envs.Add(rows.GetGuid(0), rows.GetString(1));
+        }
+
         return envs;
     }
 

@@ -13,13 +13,21 @@ internal sealed record Sweep(string Name, string Title, IReadOnlyList<Scenario> 
     public static readonly Sweep Latency = new(
         "latency",
         "Network latency: 8 callers",
-        [.. from hot in new[] { false, true } from delay in new[] { 0, 0.5, 1, 5 } select new Scenario { Hot = hot, DelayMilliseconds = delay, Callers = 8 }],
+        [
+            .. from hot in new[] { false, true }
+            from delay in new[] { 0, 0.5, 1, 5 }
+            select new Scenario { Hot = hot, DelayMilliseconds = delay, Callers = 8 },
+        ],
         WithPgBench: true);
 
     public static readonly Sweep Callers = new(
         "callers",
         "Callers: 1 ms each way",
-        [.. from hot in new[] { false, true } from callers in new[] { 1, 8, 32, 128 } select new Scenario { Hot = hot, DelayMilliseconds = 1, Callers = callers }]);
+        [
+            .. from hot in new[] { false, true }
+            from callers in new[] { 1, 8, 32, 128 }
+            select new Scenario { Hot = hot, DelayMilliseconds = 1, Callers = callers },
+        ]);
 
     public static readonly Sweep Size = new(
         "size",

@@ -19,5 +19,6 @@ internal sealed class Tally
     }
 
     public Slice ToSlice() => Slice.Of(
-        Latencies, _time.TotalSeconds, (double)_allocatedBytes / Latencies.TotalCount, _serverCpu?.TotalMicroseconds / Latencies.TotalCount);
+        Latencies, _time.TotalSeconds, (double)_allocatedBytes / Latencies.TotalCount,
+        _serverCpu?.TotalMicroseconds / Latencies.TotalCount);
 }

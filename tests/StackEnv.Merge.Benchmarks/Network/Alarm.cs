@@ -15,7 +15,9 @@ internal static partial class Alarm
     public static void BeAccurate()
     {
         if (OperatingSystem.IsLinux())
+        {
             _ = ControlThread(SetTimerSlack, 1, 0, 0, 0);
+        }
     }
 
     public static void WaitUntil(long timestamp)
@@ -23,13 +25,19 @@ internal static partial class Alarm
         while (timestamp - Stopwatch.GetTimestamp() - SpinTicks is > 0 and var rest)
         {
             if (OperatingSystem.IsWindows())
+            {
                 Thread.Sleep(0);
+            }
             else
+            {
                 _ = Sleep(new() { Nanoseconds = (nint)Math.Min(999_999_999, rest * 1_000_000_000 / Stopwatch.Frequency) }, 0);
+            }
         }
 
         while (Stopwatch.GetTimestamp() < timestamp)
+        {
             Thread.SpinWait(10);
+        }
     }
 
     [LibraryImport("libc", EntryPoint = "nanosleep")]

@@ -8,7 +8,8 @@ namespace StackEnv.Merge.Benchmarks.Network;
 internal static class DelayCheck
 {
     /// <summary>The median round trip, in milliseconds, without a proxy and through one with each of these delays.</summary>
-    public static async Task<(double Direct, IReadOnlyList<(double Wanted, double RoundTrip)> ThroughProxy)> RunAsync(StacksDatabase database, IReadOnlyList<double> delays, int times)
+    public static async Task<(double Direct, IReadOnlyList<(double Wanted, double RoundTrip)> ThroughProxy)> RunAsync(
+        StacksDatabase database, IReadOnlyList<double> delays, int times)
     {
         var connectionString = database.ConnectionStringWith(prepared: false, callers: 1);
         var direct = await RoundTripAsync(connectionString, times);

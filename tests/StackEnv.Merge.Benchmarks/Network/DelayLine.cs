@@ -56,9 +56,13 @@ internal sealed class DelayLine : IDisposable
             try
             {
                 if (chunk.Length == 0)
+                {
                     chunk.Destination.Shutdown(SocketShutdown.Send);
+                }
                 else
+                {
                     Send(chunk);
+                }
             }
             catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
             {
@@ -75,7 +79,10 @@ internal sealed class DelayLine : IDisposable
         lock (_queue)
         {
             while (_queue.Count == 0 && !_isClosed)
+            {
                 Monitor.Wait(_queue);
+            }
+
             return _queue.TryDequeue(out var chunk) ? chunk : null;
         }
     }
@@ -83,6 +90,8 @@ internal sealed class DelayLine : IDisposable
     private static void Send(Chunk chunk)
     {
         for (var sent = 0; sent < chunk.Length;)
+        {
             sent += chunk.Destination.Send(chunk.Buffer.AsSpan(sent, chunk.Length - sent));
+        }
     }
 }

@@ -6,8 +6,8 @@ using Npgsql;
 namespace StackEnv.Merge.Benchmarks.Network;
 
 /// <summary>
-/// Stands on a loopback port between clients and the server, and hands on each chunk of bytes a given time after it came, in each direction.
-/// Delays overlap, so that it costs time and no throughput. Counts round trips as well.
+/// Stands on a loopback port between clients and the server, and hands on each chunk of bytes a given time after it came, in each
+/// direction. Delays overlap, so that it costs time and no throughput. Counts round trips as well.
 /// </summary>
 /// <remarks>It has threads of its own that block, because on the pool's it would be in the way of the contestants.</remarks>
 internal sealed class DelayProxy : IDisposable
@@ -55,7 +55,10 @@ internal sealed class DelayProxy : IDisposable
         _listener.Dispose();
         _accepting.Join();
         foreach (var session in _sessions)
+        {
             session.Dispose();
+        }
+
         _line.Dispose();
     }
 
@@ -71,7 +74,9 @@ internal sealed class DelayProxy : IDisposable
         try
         {
             while (true)
+            {
                 _sessions.Add(new(this, _listener.AcceptSocket()));
+            }
         }
         catch (SocketException)
         {
@@ -97,7 +102,11 @@ internal sealed class DelayProxy : IDisposable
                 ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
                 : new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             _server.Connect(proxy._server);
-            _pumps = [Start(() => Pump(_client, _server), "delay proxy, to server"), Start(() => Pump(_server, _client), "delay proxy, from server")];
+            _pumps =
+            [
+                Start(() => Pump(_client, _server), "delay proxy, to server"),
+                Start(() => Pump(_server, _client), "delay proxy, from server"),
+            ];
         }
 
         public void Dispose()
@@ -105,7 +114,10 @@ internal sealed class DelayProxy : IDisposable
             Close(_client);
             Close(_server);
             foreach (var pump in _pumps)
+            {
                 pump.Join();
+            }
+
             _client.Dispose();
             _server.Dispose();
         }
@@ -132,7 +144,10 @@ internal sealed class DelayProxy : IDisposable
                 received = Receive(from, chunk.Buffer);
                 chunk.Due = Stopwatch.GetTimestamp() + _proxy._delay;
                 if (!fromServer && _serverSpokeLast)
+                {
                     Interlocked.Increment(ref _proxy._roundTrips);
+                }
+
                 _serverSpokeLast = fromServer;
 
                 // The end of the stream travels along the same line, behind the last bytes.

@@ -18,7 +18,10 @@ internal sealed class Markdown
         _text.AppendLine(Line(columns));
         _text.AppendLine(Line([.. columns.Select(static (_, index) => index == 0 ? "---" : "---:")]));
         foreach (var row in rows)
+        {
             _text.AppendLine(Line(row));
+        }
+
         _text.AppendLine();
         return this;
     }

@@ -52,7 +52,8 @@ internal sealed class Plots(string folder)
             "keys in the set (its size)",
             "median time of a merge, ms",
             results.Of(Sweep.Size),
-            static scenario => string.Create(CultureInfo.InvariantCulture, $"{scenario.Keys} ({new ScenarioRows(scenario).BytesOfASet / 1024d:0.0} KiB)"),
+            static scenario =>
+                string.Create(CultureInfo.InvariantCulture, $"{scenario.Keys} ({new ScenarioRows(scenario).BytesOfASet / 1024d:0.0} KiB)"),
             static slice => slice.MedianMilliseconds);
         Draw(
             "cost-by-rows",
@@ -65,11 +66,14 @@ internal sealed class Plots(string folder)
     }
 
     private void Draw(
-        string file, string title, string xLabel, string yLabel, IEnumerable<ContestResult> results, Func<Scenario, string> x, Func<Slice, double> y)
+        string file, string title, string xLabel, string yLabel, IEnumerable<ContestResult> results, Func<Scenario, string> x,
+        Func<Slice, double> y)
     {
         ContestResult[] contests = [.. results];
         if (contests.Length < 2)
+        {
             return;
+        }
 
         using var plot = new Plot();
         var heights = new List<double>();
@@ -83,8 +87,12 @@ internal sealed class Plots(string folder)
                 .Where(static point => double.IsFinite(point.Y))
                 .ToArray();
             if (points.Length == 0)
+            {
                 continue;
-            var line = plot.Add.Scatter(Array.ConvertAll(points, static point => point.X), Array.ConvertAll(points, static point => point.Y), appearance.Color);
+            }
+
+            var line = plot.Add.Scatter(
+                Array.ConvertAll(points, static point => point.X), Array.ConvertAll(points, static point => point.Y), appearance.Color);
             line.LineWidth = appearance.Width;
             line.MarkerShape = appearance.Marker;
             line.MarkerSize = 5 + (appearance.Width * 1.2f);
@@ -94,7 +102,9 @@ internal sealed class Plots(string folder)
         }
 
         if (heights.Count == 0)
+        {
             return;
+        }
 
         Style(plot, title, xLabel, yLabel);
         var (bottom, top) = (heights.Min() - Margin, heights.Max() + Margin);
@@ -109,10 +119,14 @@ internal sealed class Plots(string folder)
         }
 
         plot.Axes.SetLimits(-0.15, (contests.Length - 1) * 1.45, bottom, top);
-        plot.Axes.Bottom.SetTicks([.. Enumerable.Range(0, contests.Length).Select(static place => (double)place)], [.. contests.Select(contest => x(contest.Scenario))]);
+        plot.Axes.Bottom.SetTicks([.. Enumerable.Range(0, contests.Length).Select(static place => (double)place)], [.. contests.Select(
+            contest => x(contest.Scenario))]);
         double[] values = [.. Values(bottom, top)];
-        plot.Axes.Left.SetTicks([.. values.Select(Math.Log10)], [.. values.Select(static value => value.ToString(value < 1 ? "0.###" : "N0", CultureInfo.InvariantCulture))]);
-        File.WriteAllText(Path.Combine(folder, $"{file}.svg"), plot.GetSvgXml(Width, Height).Replace($"\"{Font}\"", $"\"{Font}, Verdana, sans-serif\"", StringComparison.Ordinal));
+        plot.Axes.Left.SetTicks([.. values.Select(Math.Log10)], [.. values.Select(
+            static value => value.ToString(value < 1 ? "0.###" : "N0", CultureInfo.InvariantCulture))]);
+        File.WriteAllText(
+            Path.Combine(folder, $"{file}.svg"),
+            plot.GetSvgXml(Width, Height).Replace($"\"{Font}\"", $"\"{Font}, Verdana, sans-serif\"", StringComparison.Ordinal));
     }
 
     private static void Style(Plot plot, string title, string xLabel, string yLabel)
@@ -151,7 +165,10 @@ internal sealed class Plots(string folder)
                 var (below, above) = (piles[^2], piles[^1]);
                 var count = below.Labels.Count + above.Labels.Count;
                 piles.RemoveRange(piles.Count - 2, 2);
-                piles.Add(([.. below.Labels, .. above.Labels], ((below.Middle * below.Labels.Count) + (above.Middle * above.Labels.Count)) / count));
+                piles.Add(
+                    (
+                        [.. below.Labels, .. above.Labels],
+                        ((below.Middle * below.Labels.Count) + (above.Middle * above.Labels.Count)) / count));
             }
         }
 

@@ -14,7 +14,9 @@ internal static class Screen
     public static void Prepare()
     {
         if (Console.IsOutputRedirected)
+        {
             AnsiConsole.Profile.Width = WidthOfTables;
+        }
     }
 
     public static void Show(Results results)
@@ -43,10 +45,18 @@ internal static class Screen
 
         if (results.Anatomies.Count > 0)
         {
-            AnsiConsole.MarkupLine($"[bold]What one merge takes[/] (the dictionary that is handed out: {Text("N0", results.DictionaryBytes)} bytes)");
+            AnsiConsole.MarkupLine(
+                $"[bold]What one merge takes[/] (the dictionary that is handed out: {Text("N0", results.DictionaryBytes)} bytes)");
             var table = Table("", "statements", "round trips", "bytes");
             foreach (var anatomy in results.Anatomies)
-                table.AddRow(Appearance.Of(anatomy.Contestant).Title, anatomy.Prepared ? "prepared" : "unprepared", Text("0.##", anatomy.RoundTrips), Text("N0", anatomy.AllocatedBytes));
+            {
+                table.AddRow(
+                    Appearance.Of(anatomy.Contestant).Title,
+                    anatomy.Prepared ? "prepared" : "unprepared",
+                    Text("0.##", anatomy.RoundTrips),
+                    Text("N0", anatomy.AllocatedBytes));
+            }
+
             AnsiConsole.Write(table);
         }
 
@@ -55,7 +65,10 @@ internal static class Screen
             AnsiConsole.MarkupLineInterpolated($"[bold]The delay[/] (an empty query without the proxy: {Text("0.000", delay.Direct)} ms)");
             var table = Table("ms each way", "round trip", "achieved each way");
             foreach (var (wanted, roundTrip) in delay.ThroughProxy)
+            {
                 table.AddRow(Text("0.##", wanted), Text("0.000", roundTrip), Text("0.000", (roundTrip - delay.Direct) / 2));
+            }
+
             AnsiConsole.Write(table);
         }
     }
@@ -65,7 +78,10 @@ internal static class Screen
         AnsiConsole.MarkupLine("[bold]What the library's merges allocate[/] (samples)");
         var table = Table("type", "share of the bytes");
         foreach (var (type, share) in allocations.Take(MostTypes))
+        {
             table.AddRow(Markup.Escape(type), Text("P1", share));
+        }
+
         AnsiConsole.Write(table);
     }
 
@@ -74,8 +90,11 @@ internal static class Screen
     {
         if (results.Contests.Count > 0)
         {
-            var merges = results.Contests.Sum(static contest => contest.Slices.Values.Sum(static slices => slices.Sum(static slice => slice.Merges)));
-            AnsiConsole.MarkupLine($"[green]✓[/] {Text("N0", merges)} merges measured, each contestant's rows checked after each of its turns: no update was lost");
+            var merges = results.Contests.Sum(
+                static contest => contest.Slices.Values.Sum(static slices => slices.Sum(static slice => slice.Merges)));
+            AnsiConsole.MarkupLine(
+                $"[green]✓[/] {Text("N0", merges)} merges measured, each contestant's rows checked after each of its turns: no update " +
+                "was lost");
         }
     }
 
@@ -84,7 +103,12 @@ internal static class Screen
     public static bool Show(IReadOnlyList<Threshold> thresholds)
     {
         foreach (var threshold in thresholds)
-            AnsiConsole.MarkupLine($"{(threshold.IsMet ? "[green]✓[/]" : "[red]✗[/]")} {Markup.Escape(threshold.Claim)}: {threshold.MeasuredText} ({threshold.Required})");
+        {
+            AnsiConsole.MarkupLine(
+                $"{(threshold.IsMet ? "[green]✓[/]" : "[red]✗[/]")} {Markup.Escape(threshold.Claim)}: {threshold.MeasuredText} " +
+                $"({threshold.Required})");
+        }
+
         return thresholds.All(static threshold => threshold.IsMet);
     }
 
@@ -92,9 +116,13 @@ internal static class Screen
     {
         var table = new Table { Border = TableBorder.Simple };
         foreach (var (index, column) in columns.Index())
+        {
             table.AddColumn(new TableColumn(column) { Alignment = index == 0 ? Justify.Left : Justify.Right, NoWrap = true });
+        }
+
         return table;
     }
 
-    private static string Text(string format, double number) => double.IsFinite(number) ? number.ToString(format, CultureInfo.InvariantCulture) : "–";
+    private static string Text(string format, double number) =>
+        double.IsFinite(number) ? number.ToString(format, CultureInfo.InvariantCulture) : "–";
 }

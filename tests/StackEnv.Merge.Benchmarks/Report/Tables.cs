@@ -13,7 +13,9 @@ internal sealed class Tables(string folder, string environment)
         ("ms each way", static scenario => Text("0.##", scenario.DelayMilliseconds)),
         ("callers", static scenario => Text("0", scenario.Callers)),
         ("statements", static scenario => scenario.Prepared ? "prepared" : "unprepared"),
-        ("set", static scenario => string.Create(CultureInfo.InvariantCulture, $"{new ScenarioRows(scenario).KeysOfASet} keys, {new ScenarioRows(scenario).BytesOfASet / 1024d:0.0} KiB")),
+        ("set", static scenario => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{new ScenarioRows(scenario).KeysOfASet} keys, {new ScenarioRows(scenario).BytesOfASet / 1024d:0.0} KiB")),
         ("rows in the table", static scenario => Text("N0", scenario.TableRows)),
     ];
 
@@ -21,49 +23,80 @@ internal sealed class Tables(string folder, string environment)
     {
         new Markdown().Paragraph(environment).Save(Path.Combine(folder, "environment.md"));
         foreach (var sweep in results.Sweeps)
+        {
             WriteSweep(sweep, results.Of(sweep));
+        }
+
         if (results.Anatomies.Count > 0)
+        {
             WriteAnatomies(results);
+        }
+
         if (results.Delay is { } delay)
+        {
             WriteDelay(delay.Direct, delay.ThroughProxy);
+        }
+
         if (thresholds.Count > 0)
+        {
             WriteThresholds(thresholds);
+        }
+
         if (results.Contests.Count > 0)
+        {
             WriteSlices(results);
+        }
     }
 
-    private static string Text(string format, double number) => double.IsFinite(number) ? number.ToString(format, CultureInfo.InvariantCulture) : "–";
+    private static string Text(string format, double number) =>
+        double.IsFinite(number) ? number.ToString(format, CultureInfo.InvariantCulture) : "–";
 
     private static string Milliseconds(double number) => Text(number < 1 ? "0.000" : "0.00", number);
 
     private void WriteSweep(Sweep sweep, IReadOnlyList<ContestResult> contests)
     {
-        var circumstances = Circumstances.Where(circumstance => contests.Select(contest => circumstance.Value(contest.Scenario)).Distinct().Count() > 1).ToList();
+        var circumstances = Circumstances.Where(
+            circumstance => contests.Select(contest => circumstance.Value(contest.Scenario)).Distinct().Count() > 1).ToList();
         if (circumstances.Count == 0)
+        {
             circumstances = [.. Circumstances];
+        }
+
         var contestants = Appearance.All.Where(appearance => contests.Any(contest => contest.Has(appearance.Name))).ToList();
         var file = new Markdown().Paragraph($"### {sweep.Title}");
 
-        AddTable("Merges per second (the median of the rounds):", static (contest, name) => Text("N0", contest.MergesPerSecond(name).Median));
+        AddTable(
+            "Merges per second (the median of the rounds):", static (contest, name) => Text("N0", contest.MergesPerSecond(name).Median));
         if (contests.Any(static contest => contest.Has("library")))
         {
             AddTable(
-                "How many times as many merges the library does (the median of the rounds' ratios, and between which the middle half of them lies):",
-                static (contest, name) => contest.Ratio("library", name) is var ratio && name is "library" ? "1" : $"{Text("0.00", ratio.Median)} ({Text("0.00", ratio.Low)} to {Text("0.00", ratio.High)})");
+                "How many times as many merges the library does (the median of the rounds' ratios, and between which the middle half of " +
+                "them lies):",
+                static (contest, name) => contest.Ratio("library", name) is var ratio && name is "library"
+                    ? "1"
+                    : $"{Text("0.00", ratio.Median)} ({Text("0.00", ratio.Low)} to {Text("0.00", ratio.High)})");
         }
 
         AddTable(
-            "Latency of a merge in ms, 10th percentile / median / 99th percentile (medians of the rounds; on a busy machine the first is what it would be on an idle one):",
-            static (contest, name) => $"{Milliseconds(contest.Figure(name, static slice => slice.P10Milliseconds).Median)} / {Milliseconds(contest.Figure(name, static slice => slice.MedianMilliseconds).Median)} / {Milliseconds(contest.Figure(name, static slice => slice.P99Milliseconds).Median)}");
+            "Latency of a merge in ms, 10th percentile / median / 99th percentile (medians of the rounds; on a busy machine the first is " +
+            "what it would be on an idle one):",
+            static (contest, name) =>
+                $"{Milliseconds(contest.Figure(name, static slice => slice.P10Milliseconds).Median)} / " +
+                $"{Milliseconds(contest.Figure(name, static slice => slice.MedianMilliseconds).Median)} / " +
+                $"{Milliseconds(contest.Figure(name, static slice => slice.P99Milliseconds).Median)}");
         AddTable(
             "Client: KB allocated by a merge / server: µs of processor time for it:",
             static (contest, name) => contest.Slices[name].All(static slice => slice.AllocatedBytes is not null)
-                ? $"{Text("0.0", contest.Figure(name, static slice => slice.AllocatedBytes!.Value).Median / 1_000)} / {Text("0", contest.Figure(name, static slice => slice.ServerCpuMicroseconds ?? double.NaN).Median)}"
+                ? $"{Text("0.0", contest.Figure(name, static slice => slice.AllocatedBytes!.Value).Median / 1_000)} / " +
+                    $"{Text("0", contest.Figure(name, static slice => slice.ServerCpuMicroseconds ?? double.NaN).Median)}"
                 : "–");
         file.Save(Path.Combine(folder, $"{sweep.Name}.md"));
 
         void AddTable(string caption, Func<ContestResult, string, string> cell) => file.Paragraph(caption).Table(
-            [.. circumstances.Select(static circumstance => circumstance.Header), .. contestants.Select(static contestant => contestant.Title)],
+            [
+                .. circumstances.Select(static circumstance => circumstance.Header),
+                .. contestants.Select(static contestant => contestant.Title),
+            ],
             contests.Select(contest => (IReadOnlyList<string>)
             [
                 .. circumstances.Select(circumstance => circumstance.Value(contest.Scenario)),
@@ -73,7 +106,9 @@ internal sealed class Tables(string folder, string environment)
 
     private void WriteAnatomies(Results results) => new Markdown()
         .Paragraph("### What one merge takes")
-        .Paragraph($"Two changes to a set of 20 keys, one caller. The dictionary alone that is handed out takes {Text("N0", results.DictionaryBytes)} bytes.")
+        .Paragraph(
+            "Two changes to a set of 20 keys, one caller. The dictionary alone that is handed out takes " +
+            $"{Text("N0", results.DictionaryBytes)} bytes.")
         .Table(
             ["", "round trips, prepared", "bytes allocated, prepared", "round trips, unprepared", "bytes allocated, unprepared"],
             from appearance in Appearance.All
@@ -95,31 +130,35 @@ internal sealed class Tables(string folder, string environment)
         .Paragraph($"The median time of an empty query, one caller. Without the proxy: {Milliseconds(direct)} ms.")
         .Table(
             ["wanted, ms each way", "round trip through the proxy, ms", "achieved, ms each way"],
-            throughProxy.Select(line => (string[])[Text("0.##", line.Wanted), Milliseconds(line.RoundTrip), Milliseconds((line.RoundTrip - direct) / 2)]))
+            throughProxy.Select(
+                line => (string[])[Text("0.##", line.Wanted), Milliseconds(line.RoundTrip), Milliseconds((line.RoundTrip - direct) / 2)]))
         .Save(Path.Combine(folder, "delay.md"));
 
     private void WriteThresholds(IReadOnlyList<Threshold> thresholds) => new Markdown()
         .Paragraph("### Thresholds")
         .Table(
             ["claim", "required", "measured", ""],
-            thresholds.Select(static threshold => (string[])[threshold.Claim, threshold.Required, threshold.MeasuredText, threshold.IsMet ? "met" : "**missed**"]))
+            thresholds.Select(
+                static threshold =>
+                    (string[])[threshold.Claim, threshold.Required, threshold.MeasuredText, threshold.IsMet ? "met" : "**missed**"]))
         .Save(Path.Combine(folder, "thresholds.md"));
 
     private void WriteSlices(Results results)
     {
-        var csv = new StringBuilder("hot,delay_ms,callers,prepared,keys,value_length,table_rows,contestant,round,merges,seconds,p10_ms,median_ms,p99_ms,allocated_bytes,server_cpu_us\n");
-        foreach (var contest in results.Contests)
+        var csv = new StringBuilder()
+            .Append("hot,delay_ms,callers,prepared,keys,value_length,table_rows,contestant,round,")
+            .AppendLine("merges,seconds,p10_ms,median_ms,p99_ms,allocated_bytes,server_cpu_us");
+        foreach (var (scenario, contestant, round, slice) in
+            from contest in results.Contests
+            from slices in contest.Slices
+            from slice in slices.Value.Index()
+            select (contest.Scenario, slices.Key, slice.Index, slice.Item))
         {
-            foreach (var (contestant, slices) in contest.Slices)
-            {
-                foreach (var (round, slice) in slices.Index())
-                {
-                    var scenario = contest.Scenario;
-                    csv.Append(
-                        CultureInfo.InvariantCulture,
-                        $"{scenario.Hot},{scenario.DelayMilliseconds},{scenario.Callers},{scenario.Prepared},{scenario.Keys},{scenario.ValueLength},{scenario.TableRows},{contestant},{round},{slice.Merges},{slice.Seconds:F6},{slice.P10Milliseconds:F4},{slice.MedianMilliseconds:F4},{slice.P99Milliseconds:F4},{slice.AllocatedBytes:F0},{slice.ServerCpuMicroseconds:F1}\n");
-                }
-            }
+            csv.Append(CultureInfo.InvariantCulture, $"{scenario.Hot},{scenario.DelayMilliseconds},{scenario.Callers},{scenario.Prepared},")
+                .Append(CultureInfo.InvariantCulture, $"{scenario.Keys},{scenario.ValueLength},{scenario.TableRows},{contestant},{round},")
+                .Append(CultureInfo.InvariantCulture, $"{slice.Merges},{slice.Seconds:F6},{slice.P10Milliseconds:F4},")
+                .Append(CultureInfo.InvariantCulture, $"{slice.MedianMilliseconds:F4},{slice.P99Milliseconds:F4},")
+                .AppendLine(CultureInfo.InvariantCulture, $"{slice.AllocatedBytes:F0},{slice.ServerCpuMicroseconds:F1}");
         }
 
         Directory.CreateDirectory(folder);

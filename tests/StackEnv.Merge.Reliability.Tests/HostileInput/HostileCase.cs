@@ -73,23 +73,33 @@ internal sealed record HostileCase
     public override string ToString()
     {
         var text = new StringBuilder();
-        text.AppendLine(CultureInfo.InvariantCulture, $"row:      {Show(Stack.RowKey)} of {Show(Stack.RowOwner)}, status {HostileText.Show(Status)}");
-        text.AppendLine(CultureInfo.InvariantCulture, $"stack:    {Show(Stack.Key)} of {Show(Stack.Owner)}, columns {Stack.KeyType} and {Stack.OwnerType}");
+        text.AppendLine(
+            CultureInfo.InvariantCulture, $"row:      {Show(Stack.RowKey)} of {Show(Stack.RowOwner)}, status {HostileText.Show(Status)}");
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"stack:    {Show(Stack.Key)} of {Show(Stack.Owner)}, columns {Stack.KeyType} and {Stack.OwnerType}");
         text.AppendLine(CultureInfo.InvariantCulture, $"document: {(Document is null ? "SQL NULL" : HostileText.Show(Document.Written))}");
         foreach (var (key, value) in Changes)
         {
             text.AppendLine(CultureInfo.InvariantCulture, $"change:   {HostileText.Show(key)} = {HostileText.Show(value)}");
         }
 
-        text.AppendLine(CultureInfo.InvariantCulture, $"options:  cap {MaxEnvBytes}, {(TakesAnyKey ? "any key" : "default grammar")}, teardown {string.Join(" or ", DeletingStatuses.Select(HostileText.Show))}, owner required {RequiresOwner}, keeps the time {KeepsTime}, names the schema {NamesSchema}, fault {Fault}");
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"options:  cap {MaxEnvBytes}, {(TakesAnyKey ? "any key" : "default grammar")}, teardown " +
+            $"{string.Join(" or ", DeletingStatuses.Select(HostileText.Show))}, owner required {RequiresOwner}, keeps the time " +
+            $"{KeepsTime}, names the schema {NamesSchema}, fault {Fault}");
         text.AppendLine(CultureInfo.InvariantCulture, $"host:     journal {IsJournaled}, prepares {IsPrepared}");
         if (OddNames is { } names)
         {
-            text.AppendLine(CultureInfo.InvariantCulture, $"names:    {string.Join(' ', new[] { names.Schema, names.Table, names.Key, names.Owner, names.Status, names.Env, names.UpdatedAt }.Select(HostileText.Show))}");
+            text.AppendLine(
+                CultureInfo.InvariantCulture,
+                $"names:    {string.Join(' ', names.All.Select(HostileText.Show))}");
         }
 
         return text.ToString();
     }
 
-    private static string Show(object? value) => value is string or null ? HostileText.Show(value as string) : string.Create(CultureInfo.InvariantCulture, $"{value}");
+    private static string Show(object? value) =>
+        value is string or null ? HostileText.Show(value as string) : string.Create(CultureInfo.InvariantCulture, $"{value}");
 }

@@ -16,7 +16,10 @@ internal static class HostileCases
             HostileChanges.Of(document),
             Gen.Frequency((2, Gen.Const<string[]>(["deleting"])), (1, HostileText.Storable.Array[1, 3])),
             Gen.Frequency((50, Gen.Const((TableNames?)null)), (1, HostileNames.Names.Select(static names => (TableNames?)names))),
-            Gen.Frequency((60, Gen.Const((OptionFault?)null)), (1, Gen.OneOf<OptionFault?>([.. OptionFault.OfTheTable])), (1, Gen.OneOf<OptionFault?>([.. OptionFault.OfTheOptions]))),
+            Gen.Frequency(
+                (60, Gen.Const((OptionFault?)null)),
+                (1, Gen.OneOf<OptionFault?>([.. OptionFault.OfTheTable])),
+                (1, Gen.OneOf<OptionFault?>([.. OptionFault.OfTheOptions]))),
             Gen.Int[0, 999],
             Gen.Frequency((9, false), (1, true)).Array[5],
             (stack, changes, deleting, names, fault, status, rarely) => new HostileCase
@@ -37,7 +40,8 @@ internal static class HostileCases
                 Fault = fault,
             }));
 
-    public static readonly Gen<HostileCase> Any = Gen.Select(WithAnyCap, Gen.Int[0, 27], Near, Gen.Int[2, 200], Gen.OneOf("x", "é", "\n", "\"", "\u0001", "🚀", ": "), Aim);
+    public static readonly Gen<HostileCase> Any = Gen.Select(
+        WithAnyCap, Gen.Int[0, 27], Near, Gen.Int[2, 200], Gen.OneOf("x", "é", "\n", "\"", "\u0001", "🚀", ": "), Aim);
 
     // Among other things: what looks like a status of a teardown and is none.
     private static string? StatusOf(int choice, string[] deleting) => choice switch
@@ -65,7 +69,8 @@ internal static class HostileCases
     }
 
     // The last value that is set grows by whole pieces of padding and then by single bytes.
-    private static (string Key, string? Value)[] FilledUpTo(int bytes, JsonObject stored, IReadOnlyList<(string Key, string? Value)> changes, string padding)
+    private static (string Key, string? Value)[] FilledUpTo(
+        int bytes, JsonObject stored, IReadOnlyList<(string Key, string? Value)> changes, string padding)
     {
         var filled = changes.ToArray();
         var last = Array.FindLastIndex(filled, static change => !string.IsNullOrEmpty(change.Value));

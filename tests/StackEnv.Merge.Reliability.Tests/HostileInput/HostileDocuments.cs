@@ -5,7 +5,8 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 /// <summary>Documents that a row may hold, whoever wrote them.</summary>
 internal static class HostileDocuments
 {
-    private static readonly Gen<Json> Text = Gen.Select(HostileText.Secret, Gen.Frequency((7, false), (1, true))).Select(static (value, escaped) => (Json)new JsonString(value, escaped));
+    private static readonly Gen<Json> Text = Gen.Select(HostileText.Secret, Gen.Frequency((7, false), (1, true)))
+        .Select(static (value, escaped) => (Json)new JsonString(value, escaped));
 
     private static readonly Gen<string> Digits = Gen.String[Gen.Char["0123456789"], 1, 20];
 
@@ -22,7 +23,8 @@ internal static class HostileDocuments
 
     private static readonly Gen<Json> Literal = Gen.OneOf<Json>(new JsonLiteral("true"), new JsonLiteral("false"), new JsonLiteral("null"));
 
-    private static readonly Gen<string> Key = Gen.Frequency((6, HostileText.GrammarKey), (3, HostileText.Storable), (1, Gen.OneOf("", "a", "A ", "ключ", "1")));
+    private static readonly Gen<string> Key = Gen.Frequency(
+        (6, HostileText.GrammarKey), (3, HostileText.Storable), (1, Gen.OneOf("", "a", "A ", "ключ", "1")));
 
     private static readonly Gen<Json> Scalar = Gen.Frequency((4, Text), (2, Number), (1, Literal));
 
@@ -48,14 +50,20 @@ internal static class HostileDocuments
     /// <summary>What the column holds; <see langword="null"/> is SQL NULL.</summary>
     public static readonly Gen<Json?> Document = Gen.Frequency<Json?>(
         (24, Members(Value, 6).Select(static members => (Json?)new JsonObject(members))),
-        (2, Gen.Select(Members(Value, 3), Gen.Int[100, 1_500]).Select(static (members, more) => (Json?)new JsonObject([.. members, .. Filler(more)]))),
+        (2, Gen.Select(Members(Value, 3), Gen.Int[100, 1_500]).Select(
+            static (members, more) => (Json?)new JsonObject([.. members, .. Filler(more)]))),
         (1, Gen.Const(() => (Json?)JsonObject.Empty)),
         (1, Gen.Const(() => (Json?)null)),
-        (1, Gen.OneOf(AnyValue, Scalar, Members(Value, 2).Select(static members => (Json)new JsonArray([new JsonObject(members)]))).Select(static value => (Json?)value)));
+        (1, Gen.OneOf(AnyValue, Scalar, Members(Value, 2).Select(static members => (Json)new JsonArray([new JsonObject(members)]))).Select(
+            static value => (Json?)value)));
 
     private static Gen<(JsonString Key, Json Value)[]> Members(Gen<Json> value, int most) =>
-        Gen.Select(Key, Gen.Frequency((7, false), (1, true)), value).Select(static (key, escaped, value) => (new JsonString(key, escaped), value)).Array[0, most];
+        Gen.Select(Key, Gen.Frequency((7, false), (1, true)), value)
+            .Select(static (key, escaped, value) => (new JsonString(key, escaped), value)).Array[0, most];
 
     private static IEnumerable<(JsonString Key, Json Value)> Filler(int count) =>
-        Enumerable.Range(0, count).Select(static number => (new JsonString($"FILLER_{number}"), (Json)new JsonString($"{HostileText.Marker} {number}, \"{new string('\\', number % 7)}\": é")));
+        Enumerable.Range(0, count).Select(
+            static number =>
+                (new JsonString($"FILLER_{number}"), (Json)new JsonString(
+                    $"{HostileText.Marker} {number}, \"{new string('\\', number % 7)}\": é")));
 }

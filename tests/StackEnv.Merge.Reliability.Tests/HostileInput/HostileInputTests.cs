@@ -16,7 +16,8 @@ public sealed class HostileInputTests(ITestOutputHelper output) : IAsyncLifetime
 
     private static readonly HashSet<string> WatchedInEveryCampaign = new(StringComparer.Ordinal)
     {
-        "result", "EnvTooLargeException", "StackEnvStoreException", "log MergeCommitted", "metric stackenv.merge.duration", "span stackenv.merge committed", "span postgresql",
+        "result", "EnvTooLargeException", "StackEnvStoreException", "log MergeCommitted", "metric stackenv.merge.duration",
+        "span stackenv.merge committed", "span postgresql",
     };
 
     private readonly LeakWatch _watch = new(HostileText.Marker, "StackEnv.Merge", "Npgsql");
@@ -60,10 +61,16 @@ public sealed class HostileInputTests(ITestOutputHelper output) : IAsyncLifetime
         }
 
         var seen = _watch.Seen;
-        Assert.Superset(WatchedInEveryCampaign, campaign.Numbers.Skip(1).Any() ? seen.Keys.ToHashSet(StringComparer.Ordinal) : WatchedInEveryCampaign);
+        Assert.Superset(
+            WatchedInEveryCampaign, campaign.Numbers.Skip(1).Any() ? seen.Keys.ToHashSet(StringComparer.Ordinal) : WatchedInEveryCampaign);
         campaign.ReportTable(
             ["what the caller was told", "cases"],
-            [.. tally.Rows, ["mismatches", mismatches.Count], ["texts that were searched for a secret", seen.Values.Sum()], ["of which with one", _watch.Leaks.Count]]);
+            [
+                .. tally.Rows,
+                ["mismatches", mismatches.Count],
+                ["texts that were searched for a secret", seen.Values.Sum()],
+                ["of which with one", _watch.Leaks.Count],
+            ]);
     }
 
     private static PCG SourceOf(Campaign campaign, int run) => new((uint)run, unchecked((ulong)campaign.Seed));

@@ -6,7 +6,8 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 internal static class HostileNames
 {
     private static readonly Gen<string> Known = Gen.OneOf(
-        "select", "Mixed Case", "a.b", "\"", "\"\"", "id = id OR 1=1", "$1", "'", "--", "/*", "*", "\\", "ключ", "🚀", " ", "stacks; DROP TABLE stacks; --", "U&\"\\0061\"", "%I", "{}", "\n", "e\u0301");
+        "select", "Mixed Case", "a.b", "\"", "\"\"", "id = id OR 1=1", "$1", "'", "--", "/*", "*", "\\", "ключ", "🚀", " ",
+        "stacks; DROP TABLE stacks; --", "U&\"\\0061\"", "%I", "{}", "\n", "e\u0301");
 
     // The 63rd byte lies anywhere in a character.
     private static readonly Gen<string> Long = Gen.Select(Gen.Int[50, 66], Gen.OneOf("é", "漢", "🚀", "\"", "n"), Gen.Int[1, 60])
@@ -16,7 +17,8 @@ internal static class HostileNames
 
     public static readonly Gen<TableNames> Names = Gen.Select(
         Gen.Frequency((1, Gen.Const((string?)null)), (1, Name.Select(static name => (string?)name))), Name, Name, Name, Name, Name, Name)
-        .Select(static (schema, table, key, owner, status, env, updatedAt) => new TableNames(schema, table, key, owner, status, env, updatedAt))
+        .Select(
+            static (schema, table, key, owner, status, env, updatedAt) => new TableNames(schema, table, key, owner, status, env, updatedAt))
         // PostgreSQL finds no name for the array type of a table whose name is underscores all through.
         .Where(static names => names.AreDistinct && names.Table.Trim('_').Length > 0);
 }

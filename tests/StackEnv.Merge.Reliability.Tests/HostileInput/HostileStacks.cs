@@ -2,10 +2,14 @@ using CsCheck;
 
 namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
-/// <summary>Rows and references to them: mostly the row itself, sometimes its near namesake, another owner's or one of another type.</summary>
+/// <summary>
+/// Rows and references to them: mostly the row itself, sometimes its near namesake, another owner's or one of another type.
+/// </summary>
 internal static class HostileStacks
 {
-    private static readonly Gen<object> AnyText = Gen.Frequency((4, HostileText.Storable), (2, HostileText.Unstorable), (1, HostileText.AnyUtf16)).Select(static text => (object)text);
+    private static readonly Gen<object> AnyText = Gen.Frequency(
+        (4, HostileText.Storable), (2, HostileText.Unstorable), (1, HostileText.AnyUtf16))
+        .Select(static text => (object)text);
 
     public static readonly Gen<StackChoice> Choice = Gen.SelectMany(
         Gen.Enum<ColumnType>(),
@@ -16,7 +20,8 @@ internal static class HostileStacks
             Gen.Frequency((9, true), (1, false)),
             (key, owner, hasOwner) => Gen.Select(
                 Gen.Frequency((24, Gen.Const(key)), (1, Other(key)), (1, OfAnyType())),
-                Gen.Frequency<object?>((12, Gen.Const((object?)null)), (10, Gen.Const((object?)owner)), (1, Other(owner)), (1, OfAnyType())),
+                Gen.Frequency<object?>(
+                    (12, Gen.Const((object?)null)), (10, Gen.Const((object?)owner)), (1, Other(owner)), (1, OfAnyType())),
                 (askedKey, askedOwner) => new StackChoice(keyType, ownerType, key, hasOwner ? owner : null, askedKey, askedOwner))));
 
     private static Gen<object> Stored(ColumnType type) => type switch
@@ -30,7 +35,11 @@ internal static class HostileStacks
     {
         Guid => Stored(ColumnType.uuid),
         long number => Gen.Const<object>(unchecked(number + 1)),
-        string text => Gen.OneOf(Gen.OneOf<object>(text + " ", text + "\u0301", text + "\0", "\u0001" + text, text.ToUpperInvariant(), $"{text}' OR 1=1 --", "%"), AnyText),
+        string text =>
+            Gen.OneOf(
+                Gen.OneOf<object>(
+                    text + " ", text + "\u0301", text + "\0", "\u0001" + text, text.ToUpperInvariant(), $"{text}' OR 1=1 --", "%"),
+                AnyText),
         _ => throw new ArgumentOutOfRangeException(nameof(value)),
     };
 

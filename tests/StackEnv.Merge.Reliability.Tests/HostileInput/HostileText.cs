@@ -14,7 +14,9 @@ internal static class HostileText
         Gen.OneOf("\"", "\\", "\b", "\f", "\n", "\r", "\t", "\u007f", "\u0085", "\u00a0", "\u2028", "\u2029", "<", "&", "'", "+");
 
     private static readonly Gen<string> Unicode =
-        Gen.OneOf("é", "e\u0301", "漢", "🚀", "👩‍👩‍👧", "\u202e", "\u200b", "\ufeff", "\ufffd", "\ufffe", "\uffff", "\U0001fffe", "\U0010ffff", "ß", "İ", "ﬀ");
+        Gen.OneOf(
+            "é", "e\u0301", "漢", "🚀", "👩‍👩‍👧", "\u202e", "\u200b", "\ufeff", "\ufffd", "\ufffe", "\uffff", "\U0001fffe", "\U0010ffff", "ß",
+            "İ", "ﬀ");
 
     private static readonly Gen<string> AnyScalar = Gen.OneOf(
         Gen.Char['\u0001', '\u001f'].Select(char.ToString),
@@ -23,7 +25,8 @@ internal static class HostileText
         Gen.Int[0x10000, 0x10ffff].Select(char.ConvertFromUtf32));
 
     private static readonly Gen<string> LookAlike = Gen.OneOf(
-        """{"A": "1"}""", "\": \"", ", ", ": ", "{}", "[]", "null", "\\u0000", "\\ud83d", "\\\"", "\\\\", "\\", "'); DROP TABLE stacks; --", "' OR 1=1 --", "$1", "$$", "E'\\''",
+        """{"A": "1"}""", "\": \"", ", ", ": ", "{}", "[]", "null", "\\u0000", "\\ud83d", "\\\"", "\\\\", "\\", "'); DROP TABLE stacks; --",
+        "' OR 1=1 --", "$1", "$$", "E'\\''",
         """("(?:[^"\\]|\\.)*")|\s""", "\\1", "\\s+", "%s {0} ${HOME}", "-- ", "/*", "\"; COMMIT; --");
 
     /// <summary>One small part of a text that PostgreSQL can store.</summary>
@@ -38,7 +41,8 @@ internal static class HostileText
 
     /// <summary>Text that PostgreSQL cannot store: with a NUL, or with half of a surrogate pair.</summary>
     public static readonly Gen<string> Unstorable =
-        Gen.Select(Storable, Gen.OneOf("\0", "\ud83d", "\ude80", "\ude80\ud83d", "\ud83d\0", "\ud83d\ud83d\ude80"), Storable).Select(static (before, culprit, after) => before + culprit + after);
+        Gen.Select(Storable, Gen.OneOf("\0", "\ud83d", "\ude80", "\ude80\ud83d", "\ud83d\0", "\ud83d\ud83d\ude80"), Storable)
+            .Select(static (before, culprit, after) => before + culprit + after);
 
     /// <summary>Any sequence of UTF-16 code units.</summary>
     public static readonly Gen<string> AnyUtf16 = Gen.Char['\0', '\uffff'].Array[0, 12].Select(static units => new string(units));
@@ -59,13 +63,17 @@ internal static class HostileText
 
     /// <summary>A key that one character, or one look at the wrong alphabet, keeps out of the grammar.</summary>
     public static readonly Gen<string> NearlyValidKey =
-        Gen.OneOf("", "a", "Aa", "1A", "A-B", "A B", " A", "A ", "A\n", "A\0", "A.B", "É", "Α", "Ａ", "A\u0660", "A\u0301", "A=", "A\ud83d", "\ude80A", "A\u007f", "A\u200b", "$A", "A\"", "A\\");
+        Gen.OneOf(
+            "", "a", "Aa", "1A", "A-B", "A B", " A", "A ", "A\n", "A\0", "A.B", "É", "Α", "Ａ", "A\u0660", "A\u0301", "A=", "A\ud83d",
+            "\ude80A", "A\u007f", "A\u200b", "$A", "A\"", "A\\");
 
     /// <summary>The text in one printable line.</summary>
     public static string Show(string? text) => text switch
     {
         null => "null",
         { Length: > 300 } => $"{Show(text[..300])}… ({text.Length} characters)",
-        _ => $"\"{string.Concat(text.Select(static unit => unit is >= ' ' and <= '~' and not '\\' and not '"' ? unit.ToString() : $"\\u{(int)unit:x4}"))}\"",
+        _ => $"\"{string.Concat(text.Select(Show))}\"",
     };
+
+    private static string Show(char unit) => unit is >= ' ' and <= '~' and not '\\' and not '"' ? $"{unit}" : $"\\u{(int)unit:x4}";
 }

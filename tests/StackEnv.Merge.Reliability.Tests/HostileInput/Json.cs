@@ -4,8 +4,8 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
 /// <summary>
 /// A JSON value twice over: as somebody wrote it, and as <c>jsonb</c> prints it by
-/// <see href="https://www.postgresql.org/docs/current/datatype-json.html">the manual</see> (last of equal keys wins, shorter keys first, numbers
-/// as numeric prints them, only what must be escaped is).
+/// <see href="https://www.postgresql.org/docs/current/datatype-json.html">the manual</see> (last of equal keys wins, shorter keys first,
+/// numbers as numeric prints them, only what must be escaped is).
 /// </summary>
 internal abstract record Json
 {

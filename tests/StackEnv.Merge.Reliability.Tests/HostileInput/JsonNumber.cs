@@ -3,7 +3,9 @@ using System.Text;
 
 namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
-/// <summary>A number, which <c>jsonb</c> keeps as numeric: exact, without an exponent, and with the trailing zeros that it was written with.</summary>
+/// <summary>
+/// A number, which <c>jsonb</c> keeps as numeric: exact, without an exponent, and with the trailing zeros that it was written with.
+/// </summary>
 /// <param name="Negative">Whether it has a minus sign.</param>
 /// <param name="Whole">The digits before the point.</param>
 /// <param name="Fraction">The digits behind it.</param>

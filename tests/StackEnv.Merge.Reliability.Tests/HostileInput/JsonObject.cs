@@ -7,7 +7,8 @@ internal sealed record JsonObject(IReadOnlyList<(JsonString Key, Json Value)> Me
 {
     public static JsonObject Empty { get; } = new([]);
 
-    public static JsonObject Of(IEnumerable<KeyValuePair<string, Json>> members) => new([.. members.Select(static member => (new JsonString(member.Key), member.Value))]);
+    public static JsonObject Of(IEnumerable<KeyValuePair<string, Json>> members) =>
+        new([.. members.Select(static member => (new JsonString(member.Key), member.Value))]);
 
     /// <summary>What each key holds: of equal keys the last one counts.</summary>
     public Dictionary<string, Json> ByKey()

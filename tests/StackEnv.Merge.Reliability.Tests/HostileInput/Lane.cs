@@ -5,7 +5,8 @@ using NpgsqlTypes;
 namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
 /// <summary>Carries out one case after the other, in a schema of its own, and compares what came of it with the model.</summary>
-[SuppressMessage("Security", "CA2100", Justification = "The SQL is the test's own; every name in it is quoted by the driver's own quoting.")]
+[SuppressMessage(
+    "Security", "CA2100", Justification = "The SQL is the test's own; every name in it is quoted by the driver's own quoting.")]
 internal sealed class Lane : IAsyncDisposable
 {
     private const string Witness = """{"WITNESS": "stays"}""";
@@ -111,9 +112,11 @@ internal sealed class Lane : IAsyncDisposable
         },
     };
 
-    private static NpgsqlParameter Text(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
+    private static NpgsqlParameter Text(string? value) =>
+        new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text };
 
-    private static NpgsqlParameter Jsonb(string? value) => new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Jsonb };
+    private static NpgsqlParameter Jsonb(string? value) =>
+        new() { Value = (object?)value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Jsonb };
 
     private string Schema(TableNames names) => _database.Schema + names.Schema;
 
@@ -122,6 +125,9 @@ internal sealed class Lane : IAsyncDisposable
 
     private static string Column(string name) => Quote(TableNames.Cut(name));
 
+    private static string Columns(TableNames names) =>
+        RowState.Columns(Column(names.Owner), Column(names.Status), Column(names.Env), Column(names.UpdatedAt));
+
     private async Task CreateAsync(TableNames names, ColumnType keyType, ColumnType ownerType)
     {
         var schema = Quote(TableNames.Cut(Schema(names)));
@@ -129,16 +135,19 @@ internal sealed class Lane : IAsyncDisposable
         await _database.ExecuteAsync(
             $"""
             CREATE SCHEMA IF NOT EXISTS {schema};
-            CREATE TABLE {table} ({Column(names.Key)} {keyType}, {Column(names.Owner)} {ownerType}, {Column(names.Status)} text, {Column(names.Env)} jsonb, {Column(names.UpdatedAt)} timestamptz DEFAULT 'epoch');
+            CREATE TABLE {table} ({Column(names.Key)} {keyType}, {Column(names.Owner)} {ownerType},
+                {Column(names.Status)} text, {Column(names.Env)} jsonb, {Column(names.UpdatedAt)} timestamptz DEFAULT 'epoch');
             ALTER TABLE {table} ADD EXCLUDE USING hash ({Column(names.Key)} WITH =);
             """);
-        _witnesses[names] = (await _database.ScalarAsync<string>($"INSERT INTO {table} ({Column(names.Env)}) VALUES ('{Witness}') RETURNING ctid::text"))!;
+        _witnesses[names] =
+            (await _database.ScalarAsync<string>($"INSERT INTO {table} ({Column(names.Env)}) VALUES ('{Witness}') RETURNING ctid::text"))!;
     }
 
     private async Task DropAsync(TableNames names)
     {
         _witnesses.Remove(names);
-        await _database.ExecuteAsync(names.Schema is null ? $"DROP TABLE {Table(names)}" : $"DROP SCHEMA {Quote(TableNames.Cut(Schema(names)))} CASCADE");
+        await _database.ExecuteAsync(
+            names.Schema is null ? $"DROP TABLE {Table(names)}" : $"DROP SCHEMA {Quote(TableNames.Cut(Schema(names)))} CASCADE");
     }
 
     private async Task<RowState> InsertAsync(HostileCase hostile)
@@ -146,8 +155,9 @@ internal sealed class Lane : IAsyncDisposable
         var names = hostile.Names;
         await using var insert = _database.DataSource.CreateCommand(
             $"""
-            INSERT INTO {Table(names)} ({Column(names.Key)}, {Column(names.Owner)}, {Column(names.Status)}, {Column(names.Env)}) VALUES ($1, $2, $3, $4)
-            RETURNING {RowState.Columns(Column(names.Owner), Column(names.Status), Column(names.Env), Column(names.UpdatedAt))}, false, false
+            INSERT INTO {Table(names)} ({Column(names.Key)}, {Column(names.Owner)}, {Column(names.Status)}, {Column(names.Env)})
+            VALUES ($1, $2, $3, $4)
+            RETURNING {Columns(names)}, false, false
             """);
         insert.Parameters.Add(Parameter(hostile.Stack.RowKey, hostile.Stack.KeyType));
         insert.Parameters.Add(Parameter(hostile.Stack.RowOwner, hostile.Stack.OwnerType));
@@ -163,9 +173,11 @@ internal sealed class Lane : IAsyncDisposable
         try
         {
             var merger = new StackEnvMerger(
-                hostile.IsPrepared ? _preparing : _database.DataSource, hostile.Options(Schema(hostile.Names)), _watch, hostile.IsJournaled ? _journals : []);
+                hostile.IsPrepared ? _preparing : _database.DataSource, hostile.Options(Schema(hostile.Names)), _watch,
+                hostile.IsJournaled ? _journals : []);
             var result = await merger.MergeAsync(
-                hostile.Stack.Reference, hostile.Changes.ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal));
+                hostile.Stack.Reference,
+                hostile.Changes.ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal));
             _watch.Read("result", result.ToString());
             return Told.Of(result);
         }
@@ -193,8 +205,9 @@ internal sealed class Lane : IAsyncDisposable
                 new($"SELECT coalesce(string_agg(ctid::text, ' '), '') FROM {table} WHERE {key} IS NULL AND {env} = '{Witness}'"),
                 new(
                     $"""
-                    SELECT {RowState.Columns(Column(names.Owner), Column(names.Status), env, Column(names.UpdatedAt))}, {env} = $2,
-                        (SELECT coalesce(bool_and({env}->>change.key IS NOT DISTINCT FROM change.value), true) FROM unnest($3, $4) AS change (key, value))
+                    SELECT {Columns(names)}, {env} = $2,
+                        (SELECT coalesce(bool_and({env}->>change.key IS NOT DISTINCT FROM change.value), true)
+                         FROM unnest($3, $4) AS change (key, value))
                     FROM {table} WHERE {key} = $1
                     """)
                 {
@@ -203,7 +216,8 @@ internal sealed class Lane : IAsyncDisposable
                         Parameter(hostile.Stack.RowKey, hostile.Stack.KeyType),
                         Jsonb(expected.Stored?.Compact),
                         new() { Value = readBack.Select(static change => change.Key).ToArray() },
-                        new() { Value = readBack.Select(static change => string.IsNullOrEmpty(change.Value) ? null : change.Value).ToArray() },
+                        new() { Value = readBack.Select(
+                            static change => string.IsNullOrEmpty(change.Value) ? null : change.Value).ToArray() },
                     },
                 },
                 new($"DELETE FROM {table} WHERE {key} = $1") { Parameters = { Parameter(hostile.Stack.RowKey, hostile.Stack.KeyType) } },

@@ -4,7 +4,9 @@ using System.Text;
 namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
 /// <summary>The contract as a plain function of the case, written from the documentation.</summary>
-/// <remarks>It shares no code with the library, nor with the model of the linearizability campaign: each is the other's second opinion.</remarks>
+/// <remarks>
+/// It shares no code with the library, nor with the model of the linearizability campaign: each is the other's second opinion.
+/// </remarks>
 internal static class MergeModel
 {
     private const int LongestShownKey = 64;
@@ -55,7 +57,9 @@ internal static class MergeModel
             return Expectation.Of(Told.Deleting(status));
         }
 
-        return (hostile.Document ?? JsonObject.Empty) is JsonObject stored ? Merge(stored, hostile) : Expectation.Of(new Told("stored_env_invalid"));
+        return (hostile.Document ?? JsonObject.Empty) is JsonObject stored
+            ? Merge(stored, hostile)
+            : Expectation.Of(new Told("stored_env_invalid"));
     }
 
     /// <summary>What the set would be after the changes, whatever the cap.</summary>
@@ -95,14 +99,17 @@ internal static class MergeModel
 
     /// <summary>The default grammar of keys.</summary>
     public static bool MatchesGrammar(string key) =>
-        key.Length > 0 && key[0] is (>= 'A' and <= 'Z') or '_' && key.All(static unit => unit is (>= 'A' and <= 'Z') or (>= '0' and <= '9') or '_');
+        key.Length > 0
+            && key[0] is (>= 'A' and <= 'Z') or '_'
+            && key.All(static unit => unit is (>= 'A' and <= 'Z') or (>= '0' and <= '9') or '_');
 
     private static Expectation Merge(JsonObject stored, HostileCase hostile)
     {
         var before = stored.ByKey();
         var after = After(stored, hostile.Changes);
         var env = after.Members.ToDictionary(
-            static member => member.Key.Value, static member => member.Value is JsonString text ? text.Value : member.Value.Printed, StringComparer.Ordinal);
+            static member => member.Key.Value, static member => member.Value is JsonString text ? text.Value : member.Value.Printed,
+            StringComparer.Ordinal);
         var keysSet = hostile.Changes.Count(static change => !string.IsNullOrEmpty(change.Value));
         if (string.Equals(stored.Compact, after.Compact, StringComparison.Ordinal))
         {
@@ -141,7 +148,8 @@ internal static class MergeModel
             yield return fault.Told;
         }
 
-        if (TypeOf(hostile.Stack.Key) != hostile.Stack.KeyType || (hostile.Stack.Owner is { } owner && TypeOf(owner) != hostile.Stack.OwnerType))
+        if (TypeOf(hostile.Stack.Key) != hostile.Stack.KeyType
+            || (hostile.Stack.Owner is { } owner && TypeOf(owner) != hostile.Stack.OwnerType))
         {
             yield return Told.StoreError("42883");
         }
@@ -157,7 +165,9 @@ internal static class MergeModel
     private static string Shown(string key)
     {
         var shown = string.Concat(key.Take(LongestShownKey).Select(static unit =>
-            unit is >= ' ' and <= '~' and not '"' and not '\\' ? unit.ToString() : string.Create(CultureInfo.InvariantCulture, $"\\u{(int)unit:X4}")));
+            unit is >= ' ' and <= '~' and not '"' and not '\\'
+                ? unit.ToString()
+                : string.Create(CultureInfo.InvariantCulture, $"\\u{(int)unit:X4}")));
         return key.Length > LongestShownKey ? shown + "..." : shown;
     }
 }

@@ -19,7 +19,10 @@ internal sealed record OptionFault(string Name, Action<StackEnvMergeOptions> Bre
         new("an empty table name", static options => options.Table = "", new("invalid_option", "Table")),
         new("an empty schema name", static options => options.Schema = "", new("invalid_option", "Schema")),
         new("a column name with NUL", static options => options.EnvVarsColumn = "env\0vars", new("invalid_option", "EnvVarsColumn")),
-        new("a column name with half of a surrogate pair", static options => options.UpdatedAtColumn = "up\ud83ddated", new("invalid_option", "UpdatedAtColumn")),
+        new(
+            "a column name with half of a surrogate pair",
+            static options => options.UpdatedAtColumn = "up\ud83ddated",
+            new("invalid_option", "UpdatedAtColumn")),
         new("no status of a teardown", static options => options.DeletingStatuses.Clear(), new("invalid_option", "DeletingStatuses")),
         new("a status with NUL", static options => options.DeletingStatuses.Add("del\0eting"), new("invalid_option", "DeletingStatuses")),
         new("a cap of one byte", static options => options.MaxEnvBytes = 1, new("invalid_option", "MaxEnvBytes")),

@@ -10,7 +10,8 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 /// <param name="EqualsExpected">Whether the document equals the expected one by jsonb's own equality; false where none is expected.</param>
 /// <param name="ReadsBack">Whether each value reads back as it was set; false where none is expected.</param>
 /// <param name="Witness">Where the row is that no case may touch.</param>
-internal sealed record RowState(string Version, string? Env, bool IsTouched, string Others, bool EqualsExpected, bool ReadsBack, string Witness)
+internal sealed record RowState(
+    string Version, string? Env, bool IsTouched, string Others, bool EqualsExpected, bool ReadsBack, string Witness)
 {
     /// <summary>The first columns to select for <see cref="Read"/>.</summary>
     public static string Columns(string owner, string status, string env, string updatedAt) =>

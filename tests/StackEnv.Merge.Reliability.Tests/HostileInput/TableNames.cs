@@ -3,7 +3,9 @@ using System.Text;
 namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
 /// <summary>What a host says that its table is called.</summary>
-/// <param name="Schema">The end of the schema's name, which begins with that of the lane's; <see langword="null"/> leaves it to the search path.</param>
+/// <param name="Schema">
+/// The end of the schema's name, which begins with that of the lane's; <see langword="null"/> leaves it to the search path.
+/// </param>
 /// <param name="Table">The table.</param>
 /// <param name="Key">The key column.</param>
 /// <param name="Owner">The owner column.</param>
@@ -16,7 +18,10 @@ internal sealed record TableNames(string? Schema, string Table, string Key, stri
     private const int LongestName = 63;
 
     /// <summary>The table that every lane has for this pair of types.</summary>
-    public static TableNames Ordinary(ColumnType key, ColumnType owner) => new(Schema: null, $"hostile_{key}_{owner}", "id", "owner", "status", "env_vars", "updated_at");
+    public static TableNames Ordinary(ColumnType key, ColumnType owner) =>
+        new(Schema: null, $"hostile_{key}_{owner}", "id", "owner", "status", "env_vars", "updated_at");
+
+    public IEnumerable<string?> All => [Schema, Table, Key, Owner, Status, Env, UpdatedAt];
 
     /// <summary>Whether PostgreSQL can tell the columns apart.</summary>
     public bool AreDistinct => new[] { Key, Owner, Status, Env, UpdatedAt }.Select(Cut).Distinct(StringComparer.Ordinal).Count() == 5;

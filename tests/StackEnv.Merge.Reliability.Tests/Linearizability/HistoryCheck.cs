@@ -1,8 +1,8 @@
 namespace StackEnv.Merge.Reliability.Tests.Linearizability;
 
 /// <summary>
-/// Whether one row's history explains what its callers were told. The model says what a merge does to a state; each answer has to be what the
-/// model says of a state that was the row's at some moment between call and answer.
+/// Whether one row's history explains what its callers were told. The model says what a merge does to a state; each answer has to be what
+/// the model says of a state that was the row's at some moment between call and answer.
 /// </summary>
 internal sealed class HistoryCheck
 {
@@ -20,7 +20,9 @@ internal sealed class HistoryCheck
         _callers = [.. callers];
     }
 
-    /// <summary>Each answer that the history does not explain, and each write that no answer accounts for, which has no operation.</summary>
+    /// <summary>
+    /// Each answer that the history does not explain, and each write that no answer accounts for, which has no operation.
+    /// </summary>
     public IEnumerable<(Operation? Operation, string Text)> Unexplained()
     {
         var accountedFor = new HashSet<int>();
@@ -47,7 +49,9 @@ internal sealed class HistoryCheck
     private bool IsExplained(Operation operation, List<int> written) => (operation.Told.Code, written) switch
     {
         ("committed", [var index]) =>
-            MergeModel.Apply(operation.Request, Before(index)) is var (told, after) && told == operation.Told && after == _versions[index].State,
+            MergeModel.Apply(operation.Request, Before(index)) is var (told, after)
+                && told == operation.Told
+                && after == _versions[index].State,
 
         ("outcome_unknown", [var index]) =>
             MergeModel.Apply(operation.Request, Before(index)) is ({ Code: "committed" }, var after) && after == _versions[index].State,
@@ -79,8 +83,10 @@ internal sealed class HistoryCheck
     }
 
     private IEnumerable<StackState?> StatesDuring(Operation operation) =>
-        Within(operation).Select(index => _versions[index].State).Prepend(_versions.LastOrDefault(version => version.Version <= operation.Earliest)?.State);
+        Within(operation).Select(index => _versions[index].State).Prepend(
+            _versions.LastOrDefault(version => version.Version <= operation.Earliest)?.State);
 
     private IEnumerable<RowVersion> Around(Operation operation) =>
-        _versions.Where(version => version.Version <= operation.Earliest).TakeLast(1).Concat(Within(operation).Select(index => _versions[index]));
+        _versions.Where(version => version.Version <= operation.Earliest).TakeLast(1).Concat(
+            Within(operation).Select(index => _versions[index]));
 }

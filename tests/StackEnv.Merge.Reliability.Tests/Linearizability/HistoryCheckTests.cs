@@ -36,7 +36,9 @@ public sealed class HistoryCheckTests
     [Fact]
     public void A_write_that_the_caller_was_not_told_of_is_found()
     {
-        Assert.Single(Unexplained([Inserted(), By("caller", Second)], Merge(SetBAndDeleteA, new("cancelled")) with { Request = SetBAndDeleteA with { CancelAfter = TimeSpan.Zero } }));
+        Assert.Single(Unexplained(
+            [Inserted(), By("caller", Second)],
+            Merge(SetBAndDeleteA, new("cancelled")) with { Request = SetBAndDeleteA with { CancelAfter = TimeSpan.Zero } }));
     }
 
     [Fact]
@@ -67,7 +69,9 @@ public sealed class HistoryCheckTests
     [Fact]
     public void A_refusal_by_a_state_that_came_after_the_answer_is_found()
     {
-        Assert.Single(Unexplained([Inserted(), By("teardown", First with { Status = "deleting" })], Merge(SetBAndDeleteA, Told.Deleting("deleting")) with { Latest = 1 }));
+        Assert.Single(Unexplained(
+            [Inserted(), By("teardown", First with { Status = "deleting" })],
+            Merge(SetBAndDeleteA, Told.Deleting("deleting")) with { Latest = 1 }));
     }
 
     [Fact]
@@ -75,7 +79,8 @@ public sealed class HistoryCheckTests
     {
         var deleting = First with { Status = "deleting" };
 
-        Assert.Single(Unexplained([By("teardown", deleting, version: 1), By("caller", deleting with { Env = Second.Env })], Merge(SetBAndDeleteA, Truth)));
+        Assert.Single(Unexplained(
+            [By("teardown", deleting, version: 1), By("caller", deleting with { Env = Second.Env })], Merge(SetBAndDeleteA, Truth)));
     }
 
     [Fact]
@@ -88,9 +93,11 @@ public sealed class HistoryCheckTests
     }
 
     private static MergeRequest Request(params (string Key, string? Value)[] changes) => new(
-        "merge", Guid.Empty, Owner: null, changes.ToDictionary(), MaxEnvBytes: 65_536, LockTimeout: TimeSpan.FromSeconds(1), CancelAfter: null);
+        "merge", Guid.Empty, Owner: null, changes.ToDictionary(), MaxEnvBytes: 65_536, LockTimeout: TimeSpan.FromSeconds(1),
+        CancelAfter: null);
 
-    private static Operation Merge(MergeRequest request, Told told) => new("caller", request, told, Earliest: 1, Latest: 3, Elapsed: TimeSpan.Zero);
+    private static Operation Merge(MergeRequest request, Told told) =>
+        new("caller", request, told, Earliest: 1, Latest: 3, Elapsed: TimeSpan.Zero);
 
     private static RowVersion Inserted() => By("teardown", First, version: 1);
 

@@ -1,6 +1,8 @@
 namespace StackEnv.Merge.Reliability.Tests.Linearizability;
 
-/// <summary>Merges by many callers on few stacks, while other sessions change the same rows: every answer has its place in the row's history.</summary>
+/// <summary>
+/// Merges by many callers on few stacks, while other sessions change the same rows: every answer has its place in the row's history.
+/// </summary>
 public sealed class LinearizabilityTests(ITestOutputHelper output) : DatabaseTest
 {
     private const int Callers = 12;
@@ -19,7 +21,8 @@ public sealed class LinearizabilityTests(ITestOutputHelper output) : DatabaseTes
         var versions = 0;
         foreach (var options in OptionSet.All)
         {
-            var callers = Enumerable.Range(0, Callers).Select(number => new Caller($"caller-{number}", Database, history, options)).ToArray();
+            var callers =
+                Enumerable.Range(0, Callers).Select(number => new Caller($"caller-{number}", Database, history, options)).ToArray();
             foreach (var run in campaign.Numbers.Where(run => OptionSet.All[run % OptionSet.All.Length] == options))
             {
                 var stacks = await Stacks.InsertAsync(Database, StacksAtOnce);
@@ -33,7 +36,8 @@ public sealed class LinearizabilityTests(ITestOutputHelper output) : DatabaseTes
                         (found.Operation?.Request.Kind, $"Run {run}, {options}: {found.Text}\n{campaign.Replay(run)}")));
                     Assert.Equal(recorded.LastOrDefault()?.State, await history.RowAsync(merges.Key));
                     Assert.Equal(
-                        options.WithJournal ? recorded.Where(version => callers.Any(caller => caller.Name == version.Writer)).Select(static version => version.State!.Env) : [],
+                        options.WithJournal ? recorded.Where(version => callers.Any(caller => caller.Name == version.Writer))
+                            .Select(static version => version.State!.Env) : [],
                         await history.AuditedAsync(merges.Key));
                 }
 
@@ -78,7 +82,9 @@ public sealed class LinearizabilityTests(ITestOutputHelper output) : DatabaseTes
     private static void Report(Campaign campaign, List<Operation> operations, List<string?> unexplained, int versions)
     {
         var told = operations.Select(static operation => operation.Told.Code).Distinct().Order(StringComparer.Ordinal).ToArray();
-        campaign.Report($"{operations.Count} operations of {Callers} callers at a time on {StacksAtOnce} stacks, {versions} versions of rows; each a quarter of them {string.Join("; ", OptionSet.All.AsEnumerable())}.");
+        campaign.Report(
+            $"{operations.Count} operations of {Callers} callers at a time on {StacksAtOnce} stacks, {versions} versions of rows; each a " +
+            $"quarter of them {string.Join("; ", OptionSet.All.AsEnumerable())}.");
         campaign.ReportTable(
             ["operation", .. told, "all", "unexplained"],
             operations

@@ -9,7 +9,8 @@ internal static class MergeModel
 {
     public static (Told Told, StackState? After) Apply(MergeRequest request, StackState? row)
     {
-        var sets = request.Changes.Where(static change => !string.IsNullOrEmpty(change.Value)).ToDictionary(static change => change.Key, static change => change.Value!);
+        var sets = request.Changes.Where(static change => !string.IsNullOrEmpty(change.Value))
+            .ToDictionary(static change => change.Key, static change => change.Value!);
         if (EnvText.Bytes(sets) is var alone && alone > request.MaxEnvBytes)
         {
             return (Told.TooLarge(alone, request.MaxEnvBytes), row);

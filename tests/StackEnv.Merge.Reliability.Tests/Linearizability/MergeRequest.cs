@@ -18,5 +18,6 @@ internal sealed record MergeRequest(
     TimeSpan? CancelAfter)
 {
     public override string ToString() =>
-        $"{Kind} of {(Owner is { } owner ? $"owner {owner}" : "any owner")}, at most {MaxEnvBytes} bytes: {EnvText.Of(Changes.Select(static change => KeyValuePair.Create(change.Key, change.Value ?? "")))}";
+        $"{Kind} of {(Owner is { } owner ? $"owner {owner}" : "any owner")}, at most {MaxEnvBytes} bytes: " +
+        $"{EnvText.Of(Changes.Select(static change => KeyValuePair.Create(change.Key, change.Value ?? "")))}";
 }

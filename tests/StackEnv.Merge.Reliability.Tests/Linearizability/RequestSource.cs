@@ -29,7 +29,9 @@ internal sealed class RequestSource(string caller, IReadOnlyList<Guid> stacks, R
         return new(
             kind,
             Stack: kind is "into a missing stack" ? Guid.NewGuid() : stacks[random.Next(stacks.Count)],
-            Owner: kind is "for a stranger" ? Guid.NewGuid() : random.Next(4) == 0 ? Stacks.PossibleOwners[random.Next(Stacks.PossibleOwners.Count)] : null,
+            Owner: kind is "for a stranger"
+                ? Guid.NewGuid()
+                : random.Next(4) == 0 ? Stacks.PossibleOwners[random.Next(Stacks.PossibleOwners.Count)] : null,
             changes,
             MaxEnvBytes: random.Next(4) switch { 0 => 90, 1 => 180, _ => 65_536 },
             LockTimeout: random.Next(3) == 0 ? TimeSpan.FromMilliseconds(15) : TimeSpan.FromSeconds(60),
@@ -37,7 +39,8 @@ internal sealed class RequestSource(string caller, IReadOnlyList<Guid> stacks, R
     }
 
     // No other operation of the campaign sets this value.
-    private string Value() => $"{caller}-{_drawn}-{string.Concat(Enumerable.Range(0, random.Next(20)).Select(_ => Fillers[random.Next(Fillers.Length)]))}";
+    private string Value() =>
+        $"{caller}-{_drawn}-{string.Concat(Enumerable.Range(0, random.Next(20)).Select(_ => Fillers[random.Next(Fillers.Length)]))}";
 
     private string? Nothing() => random.Next(2) == 0 ? null : "";
 

@@ -2,8 +2,8 @@ namespace StackEnv.Merge.Reliability.Tests.Linearizability;
 
 /// <summary>Every committed write of every row, recorded by the database itself.</summary>
 /// <remarks>
-/// A trigger draws the version while the writer holds the row's lock, and the next writer gets the lock only after that commit: for one row the
-/// order of the versions is the order of the commits. What is rolled back takes its entry with it.
+/// A trigger draws the version while the writer holds the row's lock, and the next writer gets the lock only after that commit: for one row
+/// the order of the versions is the order of the commits. What is rolled back takes its entry with it.
 /// </remarks>
 internal sealed class RowHistory(TestDatabase database)
 {
@@ -43,7 +43,8 @@ internal sealed class RowHistory(TestDatabase database)
 
     /// <summary>The row as it stands; <see langword="null"/> where there is none.</summary>
     public async Task<StackState?> RowAsync(Guid stack) =>
-        (await ReadAsync("SELECT 0::bigint, '', team_id, status, env_vars::text FROM stacks WHERE id = $1", stack)).SingleOrDefault()?.State;
+        (await ReadAsync(
+            "SELECT 0::bigint, '', team_id, status, env_vars::text FROM stacks WHERE id = $1", stack)).SingleOrDefault()?.State;
 
     /// <summary>All versions of one row, in the order of their commits.</summary>
     public Task<List<RowVersion>> OfAsync(Guid stack) =>
@@ -51,7 +52,8 @@ internal sealed class RowHistory(TestDatabase database)
 
     /// <summary>The sets that the journal recorded for one row, in the order of their commits.</summary>
     public async Task<List<string>> AuditedAsync(Guid stack) =>
-        (await ReadAsync("SELECT id, '', stack, '', env::text FROM audit WHERE stack = $1 ORDER BY id", stack)).ConvertAll(static entry => entry.State!.Env);
+        (await ReadAsync("SELECT id, '', stack, '', env::text FROM audit WHERE stack = $1 ORDER BY id", stack)).ConvertAll(
+            static entry => entry.State!.Env);
 
     private async Task<List<RowVersion>> ReadAsync(string sql, Guid stack)
     {
@@ -63,7 +65,9 @@ internal sealed class RowHistory(TestDatabase database)
         var versions = new List<RowVersion>();
         while (await reader.ReadAsync())
         {
-            var state = await reader.IsDBNullAsync(4) ? null : new StackState(reader.GetGuid(2), reader.GetString(3), EnvText.Of(EnvText.Parse(reader.GetString(4))));
+            var state = await reader.IsDBNullAsync(4)
+                ? null
+                : new StackState(reader.GetGuid(2), reader.GetString(3), EnvText.Of(EnvText.Parse(reader.GetString(4))));
             versions.Add(new(reader.GetInt64(0), reader.GetString(1), state));
         }
 

@@ -59,7 +59,8 @@ internal sealed class Stacks
         await _database.ExecuteAsync("DELETE FROM stacks WHERE id = $1", id);
         await Task.Delay(milliseconds);
         await _database.ExecuteAsync(
-            """INSERT INTO stacks (id, team_id, slug, status, env_vars) VALUES ($1, $2, $1::text, 'building', '{"A": "again"}')""", id, Owners[0]);
+            """INSERT INTO stacks (id, team_id, slug, status, env_vars) VALUES ($1, $2, $1::text, 'building', '{"A": "again"}')""", id,
+            Owners[0]);
     }
 
     private async Task HoldAsync(Guid id, int milliseconds)

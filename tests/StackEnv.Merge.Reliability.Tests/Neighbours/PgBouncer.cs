@@ -8,8 +8,8 @@ namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
 /// <summary>
 /// A PgBouncer of its own in transaction mode, between the mergers of one test and its schema, reached by a Unix socket in a folder of its
-/// own. It ends with <see cref="DisposeAsync"/>, or with this process: a shell that reads a pipe held by this process kills it when the pipe
-/// closes.
+/// own. It ends with <see cref="DisposeAsync"/>, or with this process: a shell that reads a pipe held by this process kills it when the
+/// pipe closes.
 /// </summary>
 internal sealed class PgBouncer : IAsyncDisposable
 {
@@ -42,7 +42,8 @@ internal sealed class PgBouncer : IAsyncDisposable
 
     // PgBouncer refuses to run as root. The server's own user may use the socket of an ephemeral cluster.
     private static readonly string OtherUser = !Environment.IsPrivilegedProcess ? ""
-        : File.ReadLines("/etc/passwd").Any(static account => account.StartsWith("postgres:", StringComparison.Ordinal)) ? "postgres" : "nobody";
+        : File.ReadLines("/etc/passwd")
+            .Any(static account => account.StartsWith("postgres:", StringComparison.Ordinal)) ? "postgres" : "nobody";
 
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(20);
 
@@ -55,7 +56,8 @@ internal sealed class PgBouncer : IAsyncDisposable
     /// <param name="database">Whose server is behind it.</param>
     /// <param name="settings">Lines of its configuration, which win over those here.</param>
     /// <param name="server">The server behind it, where it is to be another than the database's.</param>
-    public static async Task<PgBouncer> StartAsync(PgBouncerProgram program, TestDatabase database, string settings = "", string? server = null)
+    public static async Task<PgBouncer> StartAsync(
+        PgBouncerProgram program, TestDatabase database, string settings = "", string? server = null)
     {
         string[] configuration = [.. Configuration(program, database, server), .. settings.Split('\n')];
         string[] command = [.. OwnSession, "sh", "-c", Supervise, "stackenv-pgbouncer", program.Path, OtherUser];
@@ -70,7 +72,8 @@ internal sealed class PgBouncer : IAsyncDisposable
         await supervisor.StandardInput.WriteLineAsync(configuration.Length.ToString(CultureInfo.InvariantCulture));
         await supervisor.StandardInput.WriteLineAsync(string.Join('\n', configuration));
         await supervisor.StandardInput.FlushAsync();
-        var folder = await supervisor.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException(await supervisor.StandardError.ReadToEndAsync());
+        var folder = await supervisor.StandardOutput.ReadLineAsync()
+            ?? throw new InvalidOperationException(await supervisor.StandardError.ReadToEndAsync());
 
         var pooler = new PgBouncer(supervisor, new()
         {

@@ -39,19 +39,24 @@ public sealed class PgBouncerLossTests(ITestOutputHelper output) : DatabaseTest
             await Task.WhenAll(merging);
             await QuiesceAsync();
 
-            var stored = await Database.ScalarAsync<string[]>("SELECT array(SELECT jsonb_object_keys(env_vars)) FROM stacks WHERE id = $1", id);
+            var stored = await Database.ScalarAsync<string[]>(
+                "SELECT array(SELECT jsonb_object_keys(env_vars)) FROM stacks WHERE id = $1", id);
             var audited = await Database.ScalarAsync<long>("SELECT count(*) FROM audit WHERE stack = $1", id);
-            Assert.True(audited == (withJournal ? stored!.Length : 0), $"{audited} audit rows and {stored!.Length} keys. {campaign.Replay(run)}");
+            Assert.True(
+                audited == (withJournal ? stored!.Length : 0), $"{audited} audit rows and {stored!.Length} keys. {campaign.Replay(run)}");
             foreach (var (key, outcome) in told)
             {
                 var merged = stored.Contains(key, StringComparer.Ordinal);
-                Assert.True(outcome is "unknown" || outcome is "committed" == merged, $"{key} is {(merged ? "there" : "not there")}, and the caller was told {outcome}. {campaign.Replay(run)}");
+                Assert.True(
+                    outcome is "unknown" || outcome is "committed" == merged,
+                    $"{key} is {(merged ? "there" : "not there")}, and the caller was told {outcome}. {campaign.Replay(run)}");
                 var kind = $"told {outcome}, was {(merged ? "committed" : "not committed")}";
                 tally[kind] = tally.GetValueOrDefault(kind) + 1;
             }
         }
 
-        campaign.ReportTable(["outcome", "merges"], tally.OrderBy(static entry => entry.Key, StringComparer.Ordinal).Select(static entry => (object[])[entry.Key, entry.Value]));
+        campaign.ReportTable(["outcome", "merges"], tally.OrderBy(static entry => entry.Key, StringComparer.Ordinal).Select(
+            static entry => (object[])[entry.Key, entry.Value]));
     }
 
     private static async Task MergeUntilLostAsync(StackEnvMerger merger, Guid id, int client, ConcurrentDictionary<string, string> told)
@@ -85,7 +90,8 @@ public sealed class PgBouncerLossTests(ITestOutputHelper output) : DatabaseTest
     private async Task QuiesceAsync()
     {
         while (await Database.ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND state <> 'idle'", Database.Schema) > 0)
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND state <> 'idle'",
+            Database.Schema) > 0)
         {
             await Task.Delay(1);
         }

@@ -2,11 +2,14 @@ using Npgsql;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
-/// <summary>Prepared statements through PgBouncer in transaction mode: what README says that a version can do, and what it cannot.</summary>
+/// <summary>
+/// Prepared statements through PgBouncer in transaction mode: what README says that a version can do, and what it cannot.
+/// </summary>
 public sealed class PgBouncerPreparedTests : DatabaseTest
 {
     // A session's names are lost on the next client, and taken on the next session.
-    private static readonly string[] NamesMixedUp = [PostgresErrorCodes.DuplicatePreparedStatement, PostgresErrorCodes.InvalidSqlStatementName];
+    private static readonly string[] NamesMixedUp =
+        [PostgresErrorCodes.DuplicatePreparedStatement, PostgresErrorCodes.InvalidSqlStatementName];
 
     public static TheoryData<string> Versions => PgBouncerProgram.Versions;
 
@@ -38,7 +41,8 @@ public sealed class PgBouncerPreparedTests : DatabaseTest
     public async Task Until_it_is_told_merges_fail_and_none_that_failed_was_committed(string version)
     {
         var program = PgBouncerProgram.OfVersion(version);
-        await using var pooler = await PgBouncer.StartAsync(program, Database, program.FollowsPreparedStatements ? "max_prepared_statements = 0" : "");
+        await using var pooler = await PgBouncer.StartAsync(
+            program, Database, program.FollowsPreparedStatements ? "max_prepared_statements = 0" : "");
         await using var dataSource = PreparingDataSource(pooler);
 
         var failures = await MergeAsync(Merger(dataSource), await Database.InsertAsync());
@@ -65,7 +69,8 @@ public sealed class PgBouncerPreparedTests : DatabaseTest
         for (var turn = 1; turn <= 5; turn++)
         {
             await Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync(held, Changes(("A", "1"))));
-            Assert.Equal(PostgresErrorCodes.CheckViolation, (await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("B", "1"))))).SqlState);
+            Assert.Equal(PostgresErrorCodes.CheckViolation, (await Assert.ThrowsAsync<StackEnvStoreException>(
+                () => merger.MergeAsync(id, Changes(("B", "1"))))).SqlState);
             Assert.Equal(turn + 1, (await merger.MergeAsync(id, Changes(($"K_{turn}", "v")))).TotalAfter);
         }
     }
@@ -99,7 +104,9 @@ public sealed class PgBouncerPreparedTests : DatabaseTest
     }
 
     private static NpgsqlDataSource OneConnection(PgBouncer pooler, PgBouncerProgram program) => pooler.DataSource(
-        settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (program.FollowsPreparedStatements ? 20 : 0, 2, 1));
+        settings =>
+            (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) =
+                (program.FollowsPreparedStatements ? 20 : 0, 2, 1));
 
     private static NpgsqlDataSource PreparingDataSource(PgBouncer pooler) =>
         pooler.DataSource(static settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (20, 2, 8));
@@ -114,11 +121,13 @@ public sealed class PgBouncerPreparedTests : DatabaseTest
 
         await using var connection = await dataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await using var prepared = new NpgsqlCommand("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'PGBOUNCER%'", connection, transaction);
+        await using var prepared = new NpgsqlCommand(
+            "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'PGBOUNCER%'", connection, transaction);
         return Math.Max((long)(await prepared.ExecuteScalarAsync())!, await MostPreparedInASessionAsync(dataSource, sessions - 1));
     }
 
-    private StackEnvMerger Merger(NpgsqlDataSource dataSource) => new(dataSource, new() { Schema = Database.Schema, LockTimeout = TimeSpan.FromMilliseconds(100) });
+    private StackEnvMerger Merger(NpgsqlDataSource dataSource) =>
+        new(dataSource, new() { Schema = Database.Schema, LockTimeout = TimeSpan.FromMilliseconds(100) });
 
     // One stack refuses the key B, the other one is held.
     private async Task<(Guid Id, Guid Held, HeldLock Holder)> StacksThatRefuseAsync()
@@ -151,7 +160,9 @@ public sealed class PgBouncerPreparedTests : DatabaseTest
             return refused;
         }));
         string?[] all = [.. failures.SelectMany(static refused => refused)];
-        Assert.Equal((Clients * MergesOfEach) - all.Length, await Database.ScalarAsync<long>("SELECT count(*) FROM stacks, jsonb_object_keys(env_vars) WHERE id = $1", id));
+        Assert.Equal(
+            (Clients * MergesOfEach) - all.Length,
+            await Database.ScalarAsync<long>("SELECT count(*) FROM stacks, jsonb_object_keys(env_vars) WHERE id = $1", id));
         return all;
     }
 }

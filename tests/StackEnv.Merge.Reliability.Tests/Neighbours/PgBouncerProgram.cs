@@ -20,12 +20,15 @@ internal sealed partial record PgBouncerProgram(string Path, Version Version)
     /// <summary>Whether it follows prepared statements from one server connection to the next, once it is told how many.</summary>
     public bool FollowsPreparedStatements => Version >= new Version(1, 21);
 
-    public static PgBouncerProgram OfVersion(string version) => Found.Value.GetValueOrDefault(version) ?? throw new InvalidOperationException(
-        $"No PgBouncer was found. Install it with `apt-get install pgbouncer` or `brew install pgbouncer`, or set {EnvironmentVariable} to its path.");
+    public static PgBouncerProgram OfVersion(string version) =>
+        Found.Value.GetValueOrDefault(version) ?? throw new InvalidOperationException(
+        $"No PgBouncer was found. Install it with `apt-get install pgbouncer` or `brew install pgbouncer`, or set {EnvironmentVariable} " +
+        "to its path.");
 
     private static Dictionary<string, PgBouncerProgram> Find()
     {
-        var onPath = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(System.IO.Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        var onPath = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(
+            System.IO.Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         var found = new Dictionary<string, PgBouncerProgram>(StringComparer.Ordinal);
         foreach (var path in onPath.Concat(KnownFolders).Select(static folder => System.IO.Path.Combine(folder, "pgbouncer"))
             .Append(Environment.GetEnvironmentVariable(EnvironmentVariable)))
@@ -43,7 +46,12 @@ internal sealed partial record PgBouncerProgram(string Path, Version Version)
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(path, ["--version"]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true })!;
+            using var process = Process.Start(new ProcessStartInfo(path, ["--version"])
+            {
+                UseShellExecute = false,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+            })!;
             var text = process.StandardOutput.ReadToEnd();
             process.WaitForExit();
             return VersionPattern().Match(text) is { Success: true } match ? Version.Parse(match.Value) : null;
@@ -55,6 +63,9 @@ internal sealed partial record PgBouncerProgram(string Path, Version Version)
     }
 
     // "PgBouncer 1.24.1"; older ones say "PgBouncer version 1.9.0".
-    [GeneratedRegex(@"(?<=PgBouncer (version )?)\d+\.\d+\.\d+", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(
+        @"(?<=PgBouncer (version )?)\d+\.\d+\.\d+",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex VersionPattern();
 }

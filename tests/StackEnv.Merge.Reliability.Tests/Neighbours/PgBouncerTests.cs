@@ -21,7 +21,9 @@ public sealed class PgBouncerTests : DatabaseTest
         await Database.ExecuteAsync("CREATE TABLE sessions (pid int, stack uuid, total_after int)");
         var sessions = new Journal((stack, result) =>
         [
-            new($"INSERT INTO {Database.Schema}.sessions VALUES (pg_backend_pid(), $1, $2)") { Parameters = { new() { Value = stack.Key }, new() { Value = result.TotalAfter } } },
+            new(
+                $"INSERT INTO {Database.Schema}.sessions VALUES (pg_backend_pid(), $1, " +
+                "$2)") { Parameters = { new() { Value = stack.Key }, new() { Value = result.TotalAfter } } },
         ]);
         var merger = Merger(dataSource, TimeSpan.FromSeconds(30));
         var journaling = Merger(dataSource, TimeSpan.FromSeconds(30), sessions);
@@ -32,7 +34,8 @@ public sealed class PgBouncerTests : DatabaseTest
             var count = 0;
             for (var merge = 0; merge < MergesOfEach; merge++)
             {
-                var result = await (merge % 2 == 0 ? merger : journaling).MergeAsync(stacks[client % 2], Changes(($"K_{client}_{merge}", "v"), ("OLD", "")));
+                var result = await (merge % 2 == 0 ? merger : journaling).MergeAsync(
+                    stacks[client % 2], Changes(($"K_{client}_{merge}", "v"), ("OLD", "")));
                 Assert.Equal(1, result.KeysSet);
                 count += result.KeysDeleted;
             }
@@ -42,7 +45,10 @@ public sealed class PgBouncerTests : DatabaseTest
 
         const int KeysOfEachStack = Clients / 2 * MergesOfEach;
         Assert.Equal(2, deleted.Sum());
-        Assert.Equal(2, await Database.ScalarAsync<long>("SELECT count(*) FROM stacks WHERE (SELECT count(*) FROM jsonb_object_keys(env_vars)) = $1", KeysOfEachStack));
+        Assert.Equal(
+            2,
+            await Database.ScalarAsync<long>(
+                "SELECT count(*) FROM stacks WHERE (SELECT count(*) FROM jsonb_object_keys(env_vars)) = $1", KeysOfEachStack));
         Assert.Equal(
             $"{KeysOfEachStack} {KeysOfEachStack}",
             await Database.ScalarAsync<string>("SELECT concat_ws(' ', count(*), count(DISTINCT (stack, total_after))) FROM sessions"));
@@ -95,7 +101,9 @@ public sealed class PgBouncerTests : DatabaseTest
             foreach (var connection in new[] { first, second })
             {
                 await using var show = new NpgsqlCommand(
-                    "SELECT concat_ws(' ', current_setting('lock_timeout'), current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout'))", connection);
+                    "SELECT concat_ws(' ', current_setting('lock_timeout'), current_setting('statement_timeout'), " +
+                    "current_setting('idle_in_transaction_session_timeout'))",
+                    connection);
                 limits.Add((string)(await show.ExecuteScalarAsync())!);
                 await using var end = new NpgsqlCommand("ROLLBACK", connection);
                 await end.ExecuteNonQueryAsync();
@@ -149,7 +157,8 @@ public sealed class PgBouncerTests : DatabaseTest
         await using var dataSource = pooler.DataSource(settings => settings.SearchPath = Database.Schema);
         var id = await Database.InsertAsync();
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(dataSource).MergeAsync(id, Changes(("A", "1"))));
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => new StackEnvMerger(dataSource).MergeAsync(id, Changes(("A", "1"))));
 
         Assert.Equal(PostgresErrorCodes.ProtocolViolation, failure.SqlState);
         Assert.Contains("search_path", failure.Message, StringComparison.Ordinal);
@@ -172,7 +181,7 @@ public sealed class PgBouncerTests : DatabaseTest
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task Where_no_session_comes_free_a_new_client_hears_not_committed_and_one_that_has_sent_its_merge_hears_unknown(string version)
+    public async Task If_no_session_comes_free_a_new_client_hears_not_committed_and_one_that_sent_its_merge_hears_unknown(string version)
     {
         await using var pooler = await StartAsync(version, "default_pool_size = 1\nquery_wait_timeout = 1");
         await using var dataSource = pooler.DataSource();
@@ -195,7 +204,8 @@ public sealed class PgBouncerTests : DatabaseTest
     [MemberData(nameof(Versions))]
     public async Task Where_the_server_does_not_answer_PgBouncer_the_merge_was_not_sent(string version)
     {
-        await using var pooler = await PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, server: "host=/nowhere port=1 dbname=none");
+        await using var pooler = await PgBouncer.StartAsync(
+            PgBouncerProgram.OfVersion(version), Database, server: "host=/nowhere port=1 dbname=none");
         await using var dataSource = pooler.DataSource(static settings => settings.Timeout = 1);
 
         Assert.True(Assert.IsType<StackEnvStoreException>(await FailureAsync(dataSource)).IsTransient);
@@ -215,7 +225,8 @@ public sealed class PgBouncerTests : DatabaseTest
         return failure;
     }
 
-    private Task<PgBouncer> StartAsync(string version, string settings = "") => PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, settings);
+    private Task<PgBouncer> StartAsync(string version, string settings = "") =>
+        PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, settings);
 
     private StackEnvMerger Merger(NpgsqlDataSource dataSource, TimeSpan lockTimeout, params IStackEnvMergeJournal[] journals) =>
         new(dataSource, new() { Schema = Database.Schema, LockTimeout = lockTimeout }, journals: journals);

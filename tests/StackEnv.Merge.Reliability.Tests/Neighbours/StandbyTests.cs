@@ -60,7 +60,8 @@ public sealed class StandbyTests(ITestOutputHelper output) : IAsyncLifetime
             }
         }
 
-        output.WriteLine($"The first merge on the new primary came {Stopwatch.GetElapsedTime(promoted).TotalSeconds:F1} s after the promotion.");
+        output.WriteLine(
+            $"The first merge on the new primary came {Stopwatch.GetElapsedTime(promoted).TotalSeconds:F1} s after the promotion.");
         Assert.Equal(["AFTER", "BEFORE", "BEFORE_TOO"], result.Env.Keys.Order(StringComparer.Ordinal));
     }
 

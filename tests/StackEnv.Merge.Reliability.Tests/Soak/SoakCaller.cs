@@ -3,8 +3,8 @@ using System.Globalization;
 namespace StackEnv.Merge.Reliability.Tests.Soak;
 
 /// <summary>
-/// Merges without a pause, each time a higher number under a key of its own into one of the stacks, and holds what it was told against what the
-/// database says.
+/// Merges without a pause, each time a higher number under a key of its own into one of the stacks, and holds what it was told against what
+/// the database says.
 /// </summary>
 internal sealed class SoakCaller(int number, SoakHost host, IReadOnlyList<Guid> stacks, SoakLedger ledger, SoakDatabase database)
 {
@@ -78,7 +78,8 @@ internal sealed class SoakCaller(int number, SoakHost host, IReadOnlyList<Guid> 
             _committed[stack] = call.Number;
             return;
         }
-        catch (Exception refused) when (refused is StackEnvStoreException or LockTimeoutException or MergeOutcomeUnknownException or OperationCanceledException)
+        catch (Exception refused) when (
+            refused is StackEnvStoreException or LockTimeoutException or MergeOutcomeUnknownException or OperationCanceledException)
         {
             failure = refused;
         }

@@ -46,7 +46,8 @@ internal sealed class SoakFaults(RestartableCluster cluster, IReadOnlyList<SoakC
 
     private async Task StrikeWireAsync(WireProxy proxy, Random random)
     {
-        WireAction[] actions = [WireAction.Hold, WireAction.Blackhole, WireAction.Silence, WireAction.HalfClose, WireAction.Close, WireAction.Reset];
+        WireAction[] actions =
+            [WireAction.Hold, WireAction.Blackhole, WireAction.Silence, WireAction.HalfClose, WireAction.Close, WireAction.Reset];
         var action = actions[random.Next(actions.Length)];
         Faults.Count(action.ToString());
         proxy.Arm(new(random.Next(2) == 0, random.Next(MostMessagesAway), random.Next(2) == 0 ? 0 : random.Next(1, int.MaxValue), action));

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace StackEnv.Merge.Reliability.Tests.Soak;
 
 /// <summary>
-/// Which faults there were, and whether they explain a merge that failed. A fault on one connection explains one failed merge of its host, that
-/// ends within <see cref="Reach"/> of it. A fault of the whole server explains every merge that fails from the stop until
+/// Which faults there were, and whether they explain a merge that failed. A fault on one connection explains one failed merge of its host,
+/// that ends within <see cref="Reach"/> of it. A fault of the whole server explains every merge that fails from the stop until
 /// <see cref="Aftermath"/> after the server answers again: so long a pool may hand out connections that died with it.
 /// </summary>
 internal sealed class SoakLedger

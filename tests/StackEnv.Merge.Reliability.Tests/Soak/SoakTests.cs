@@ -25,15 +25,18 @@ public sealed class SoakTests(ITestOutputHelper output)
         await test.ExecuteAsync(SoakCall.Ddl);
         await using var database = new SoakDatabase(test.ConnectionString);
         var stacks = await Task.WhenAll(Enumerable.Range(0, Stacks).Select(_ => test.InsertAsync()));
-        var hosts = Enumerable.Range(0, Hosts).Select(number => new SoakHost(test, number, number % 2 == 0 ? [SoakCall.Journal] : [])).ToArray();
+        var hosts =
+            Enumerable.Range(0, Hosts).Select(number => new SoakHost(test, number, number % 2 == 0 ? [SoakCall.Journal] : [])).ToArray();
         var ledger = new SoakLedger();
-        var callers = Enumerable.Range(0, Callers).Select(number => new SoakCaller(number, hosts[number % Hosts], stacks, ledger, database)).ToArray();
+        var callers = Enumerable.Range(0, Callers).Select(
+            number => new SoakCaller(number, hosts[number % Hosts], stacks, ledger, database)).ToArray();
         var faults = new SoakFaults(cluster, callers, ledger, database);
         var (heap, workingSet, connections) = (new SoakGauge(), new SoakGauge(), new SoakGauge());
         using var stop = new CancellationTokenSource();
 
         var begunAt = ledger.Now;
-        var calling = Task.WhenAll(callers.Select((caller, number) => Task.Run(() => caller.RunAsync(campaign.RandomOf(-1 - number), stop.Token))));
+        var calling = Task.WhenAll(
+            callers.Select((caller, number) => Task.Run(() => caller.RunAsync(campaign.RandomOf(-1 - number), stop.Token))));
         var measuring = MeasureAsync();
         using (var second = new PeriodicTimer(TimeSpan.FromSeconds(1)))
         {
@@ -81,7 +84,8 @@ public sealed class SoakTests(ITestOutputHelper output)
             ]);
         if (ledger.Unexplained.Count > 0)
         {
-            throw new XunitException($"No fault explains these. STACKENV_SEED={campaign.Seed}\n{string.Join('\n', ledger.Unexplained.Take(10))}");
+            throw new XunitException(
+                $"No fault explains these. STACKENV_SEED={campaign.Seed}\n{string.Join('\n', ledger.Unexplained.Take(10))}");
         }
 
         Assert.InRange(heap.AtEnd, 0, (heap.AtStart * 3 / 2) + (4 * MegaByte));

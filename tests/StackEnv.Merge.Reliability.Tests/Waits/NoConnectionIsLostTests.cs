@@ -14,7 +14,8 @@ public sealed class NoConnectionIsLostTests(ITestOutputHelper output) : Database
     public async Task After_many_lock_timeouts_and_cancellations_every_connection_of_the_pool_is_free_and_well(bool withJournal)
     {
         var campaign = Campaign.Start(output, withJournal ? "pool-with-journal" : "pool", shortForm: 1_000, fullForm: 10_000);
-        await using var dataSource = Database.DataSourceWith(static settings => (settings.MaxPoolSize, settings.ApplicationName) = (PoolSize, $"{settings.ApplicationName}_pool"));
+        await using var dataSource = Database.DataSourceWith(
+            static settings => (settings.MaxPoolSize, settings.ApplicationName) = (PoolSize, $"{settings.ApplicationName}_pool"));
         var merger = new StackEnvMerger(
             dataSource,
             new() { LockTimeout = TimeSpan.FromMilliseconds(5) },
@@ -38,7 +39,8 @@ public sealed class NoConnectionIsLostTests(ITestOutputHelper output) : Database
         }
 
         Assert.Equal(0, await Database.ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND (state <> 'idle' OR xact_start IS NOT NULL)", $"{Database.Schema}_pool"));
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND (state <> 'idle' OR xact_start IS NOT NULL)",
+            $"{Database.Schema}_pool"));
         tally.Count(StillUsable, await OpenAllAtOnceAsync(dataSource));
         campaign.ReportTable(["what", "count"], tally.Rows);
         Assert.Equal(PoolSize, tally[StillUsable]);

@@ -1,6 +1,8 @@
 namespace StackEnv.Merge.Reliability.Tests.Waits;
 
-/// <summary>Waits for the whole table, which another session has locked: the server then waits before it so much as plans a statement.</summary>
+/// <summary>
+/// Waits for the whole table, which another session has locked: the server then waits before it so much as plans a statement.
+/// </summary>
 public sealed class TableWaitTests(ITestOutputHelper output, WaitFigures figures) : WaitTest(output, figures)
 {
     [Theory]
@@ -14,7 +16,8 @@ public sealed class TableWaitTests(ITestOutputHelper output, WaitFigures figures
     public async Task A_table_that_is_locked_is_waited_for_like_a_row(string mode, bool prepared, int merges)
     {
         var id = await Database.InsertAsync("""{"A": "1"}""");
-        await using var dataSource = Database.DataSourceWith(settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) = (prepared ? 20 : 0, 1));
+        await using var dataSource = Database.DataSourceWith(
+            settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) = (prepared ? 20 : 0, 1));
         var merger = new StackEnvMerger(dataSource, OptionsWith(Limit));
         await WarmUpAsync(dataSource, 4);
         await MergeAtOnceAsync(merger, id, 16);

@@ -19,6 +19,7 @@ public sealed class WaitFigures
             string.Create(CultureInfo.InvariantCulture, $"{waits.Max(static wait => wait.Elapsed).TotalMilliseconds:F0} ms"),
             late.Count == 0 ? "none" : string.Join("; ", late),
         ]);
-        campaign.ReportTable(["situation", "merges", "lock time-outs", "cancelled", "went on", "longest wait", "late attempts, made again"], _rows);
+        campaign.ReportTable(
+            ["situation", "merges", "lock time-outs", "cancelled", "went on", "longest wait", "late attempts, made again"], _rows);
     }
 }

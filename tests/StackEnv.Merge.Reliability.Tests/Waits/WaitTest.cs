@@ -15,11 +15,15 @@ public abstract class WaitTest(ITestOutputHelper output, WaitFigures figures) : 
 
     private protected static StackEnvMergeOptions OptionsWith(TimeSpan lockTimeout) => new() { LockTimeout = lockTimeout };
 
-    /// <summary>No wait of the situation may be longer than the limit (or so many of them) and half a second, and none may end with another failure than a lock time-out.</summary>
+    /// <summary>
+    /// No wait of the situation may be longer than the limit (or so many of them) and half a second, and none may end with another failure
+    /// than a lock time-out.
+    /// </summary>
     private protected async Task InTimeAsync(string situation, Func<Task<IReadOnlyList<Wait>>> attempt, int limits = 1)
     {
         var campaign = Campaign.Start(output, "waits", shortForm: 1, fullForm: 10);
-        campaign.Report($"LockTimeout is {Limit.TotalMilliseconds} ms; nobody may wait for more than {Tolerance.TotalMilliseconds} ms longer.");
+        campaign.Report(
+            $"LockTimeout is {Limit.TotalMilliseconds} ms; nobody may wait for more than {Tolerance.TotalMilliseconds} ms longer.");
         var waits = new List<Wait>();
         var late = new List<string>();
         foreach (var _ in campaign.Numbers)
@@ -37,15 +41,20 @@ public abstract class WaitTest(ITestOutputHelper output, WaitFigures figures) : 
                 using var heartbeat = new Heartbeat();
                 var seen = await attempt();
                 Assert.All(seen, static wait => Assert.True(wait.Failure is null or LockTimeoutException, $"{wait.Failure}"));
-                Assert.All(seen, static wait => Assert.False(wait.Failure is not null && wait.Elapsed < Limit, $"It gave up after {wait.Elapsed}."));
+                Assert.All(seen, static wait => Assert.False(
+                    wait.Failure is not null && wait.Elapsed < Limit, $"It gave up after {wait.Elapsed}."));
                 var longest = seen.Max(static wait => wait.Elapsed);
                 if (longest <= (limits * Limit) + Tolerance)
                 {
                     return seen;
                 }
 
-                late.Add($"{longest.TotalMilliseconds:F0} ms, the process stood still for {heartbeat.LongestStall.TotalMilliseconds:F0} ms");
-                Assert.True(attempts < Attempts, $"{situation}: the limit is {Limit.TotalMilliseconds} ms, and each of {attempts} attempts was late: {string.Join("; ", late.TakeLast(attempts))}.");
+                late.Add(
+                    $"{longest.TotalMilliseconds:F0} ms, the process stood still for {heartbeat.LongestStall.TotalMilliseconds:F0} ms");
+                Assert.True(
+                    attempts < Attempts,
+                    $"{situation}: the limit is {Limit.TotalMilliseconds} ms, and each of {attempts} attempts was late: " +
+                    $"{string.Join("; ", late.TakeLast(attempts))}.");
             }
         }
     }
@@ -53,7 +62,8 @@ public abstract class WaitTest(ITestOutputHelper output, WaitFigures figures) : 
     private protected void Report(string situation, IReadOnlyCollection<Wait> waits) =>
         figures.Add(Campaign.Start(output, "waits", shortForm: 1, fullForm: 10), situation, waits, late: []);
 
-    private protected static async Task<IReadOnlyList<Wait>> MergeAtOnceAsync(StackEnvMerger merger, Guid id, int merges, CancellationToken cancellationToken = default) =>
+    private protected static async Task<IReadOnlyList<Wait>> MergeAtOnceAsync(
+        StackEnvMerger merger, Guid id, int merges, CancellationToken cancellationToken = default) =>
         await Task.WhenAll(Enumerable.Range(0, merges).Select(_ => MergeAsync(merger, id, cancellationToken)));
 
     private protected static async Task<Wait> MergeAsync(StackEnvMerger merger, Guid id, CancellationToken cancellationToken = default)
@@ -86,5 +96,6 @@ public abstract class WaitTest(ITestOutputHelper output, WaitFigures figures) : 
 
     /// <summary>How many sessions of this schema are in a transaction, this one not counted.</summary>
     private protected Task<long> InTransactionAsync() => Database.ScalarAsync<long>(
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND xact_start IS NOT NULL", Database.Schema);
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND xact_start IS NOT NULL",
+        Database.Schema);
 }

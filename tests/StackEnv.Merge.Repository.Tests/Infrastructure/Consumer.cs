@@ -10,12 +10,15 @@ public sealed record Consumer(string Name, string Sdk, CodeBlockPlace Block, IRe
 {
     public static readonly Consumer Console = new("console", "Microsoft.NET.Sdk", new("README.md", "csharp", 1), []);
 
-    public static readonly Consumer Web = new("web", "Microsoft.NET.Sdk.Web", new("README.md", "csharp", 2), ["Npgsql.DependencyInjection"]);
+    public static readonly Consumer Web = new(
+        "web", "Microsoft.NET.Sdk.Web", new("README.md", "csharp", 2), ["Npgsql.DependencyInjection"]);
 
     public static readonly Consumer Worker = new(
-        "worker", "Microsoft.NET.Sdk.Worker", new("README.md", "csharp", 3), ["Microsoft.Extensions.Hosting", "Npgsql.DependencyInjection"]);
+        "worker", "Microsoft.NET.Sdk.Worker", new("README.md", "csharp", 3),
+        ["Microsoft.Extensions.Hosting", "Npgsql.DependencyInjection"]);
 
-    public static readonly Consumer Journals = new("journals", "Microsoft.NET.Sdk.Web", new("README.md", "csharp", 4), ["Npgsql.DependencyInjection"]);
+    public static readonly Consumer Journals = new(
+        "journals", "Microsoft.NET.Sdk.Web", new("README.md", "csharp", 4), ["Npgsql.DependencyInjection"]);
 
     public static readonly Consumer WithEntityFramework = new(
         "with-entity-framework",
@@ -27,7 +30,8 @@ public sealed record Consumer(string Name, string Sdk, CodeBlockPlace Block, IRe
 
         await using var context = new StacksContext(
             new DbContextOptionsBuilder<StacksContext>().UseNpgsql(Environment.GetEnvironmentVariable("STACKENV_POSTGRES")).Options);
-        var env = await new EnvUpdater(context).UpdateAsync(Guid.Parse(args[0]), Guid.Parse(args[1]), new() { ["LOG_LEVEL"] = "info", ["OLD_FLAG"] = "" });
+        var env = await new EnvUpdater(context).UpdateAsync(
+            Guid.Parse(args[0]), Guid.Parse(args[1]), new() { ["LOG_LEVEL"] = "info", ["OLD_FLAG"] = "" });
         Console.WriteLine(string.Join(' ', env.OrderBy(pair => pair.Key)));
         """);
 
@@ -42,7 +46,8 @@ public sealed record Consumer(string Name, string Sdk, CodeBlockPlace Block, IRe
 
         await using var database = NpgsqlDataSource.Create(Environment.GetEnvironmentVariable("STACKENV_POSTGRES")!);
         var updater = new EnvUpdater(new StackEnvMerger(database));
-        var env = await updater.UpdateAsync(Guid.Parse(args[0]), Guid.Parse(args[1]), new() { ["LOG_LEVEL"] = "info", ["OLD_FLAG"] = "" }, default);
+        var env = await updater.UpdateAsync(
+            Guid.Parse(args[0]), Guid.Parse(args[1]), new() { ["LOG_LEVEL"] = "info", ["OLD_FLAG"] = "" }, default);
         Console.WriteLine(string.Join(' ', env.OrderBy(pair => pair.Key)));
         """);
 
@@ -55,7 +60,8 @@ public sealed record Consumer(string Name, string Sdk, CodeBlockPlace Block, IRe
         using Npgsql;
 
         await using var database = NpgsqlDataSource.Create(Environment.GetEnvironmentVariable("STACKENV_POSTGRES")!);
-        await new EnvUpdater(database).UpdateAsync(Guid.Parse(args[0]), Guid.Parse(args[1]), new() { ["LOG_LEVEL"] = "info" }, ["OLD_FLAG"]);
+        await new EnvUpdater(database).UpdateAsync(
+            Guid.Parse(args[0]), Guid.Parse(args[1]), new() { ["LOG_LEVEL"] = "info" }, ["OLD_FLAG"]);
         """);
 
     public static IReadOnlyList<Consumer> All { get; } = [Console, Web, Worker, Journals, WithEntityFramework, WithTheLibrary, WithDapper];

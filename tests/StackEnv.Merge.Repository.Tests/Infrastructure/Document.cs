@@ -29,7 +29,8 @@ public sealed partial class Document
 
         var prose = Fence().Replace(Text, "");
         Anchors = [.. Heading().Matches(prose).Select(static heading => Anchor(heading.Groups["title"].Value))];
-        Links = [.. Link().Matches(prose).Select(static link => link.Groups["target"].Value).Where(static target => !target.Contains("://", StringComparison.Ordinal))];
+        Links = [.. Link().Matches(prose).Select(static link => link.Groups["target"].Value).Where(
+            static target => !target.Contains("://", StringComparison.Ordinal))];
     }
 
     /// <summary>The path from the repository's root.</summary>
@@ -64,7 +65,10 @@ public sealed partial class Document
     private static string Anchor(string title) => NotInAnchors().Replace(title.ToLowerInvariant(), "").Replace(' ', '-');
 #pragma warning restore CA1308
 
-    [GeneratedRegex("^```(?<language>[^\n]*)\n(?<code>.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
+    [GeneratedRegex(
+        "^```(?<language>[^\n]*)\n(?<code>.*?)^```$",
+        RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Fence();
 
     [GeneratedRegex("^#+ (?<title>[^\n]+)$", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]

@@ -4,7 +4,9 @@ using System.Xml.Linq;
 
 namespace StackEnv.Merge.Repository.Tests.Infrastructure;
 
-/// <summary>The library, packed once as it was built for these tests, and a project outside the repository for each code block that uses it.</summary>
+/// <summary>
+/// The library, packed once as it was built for these tests, and a project outside the repository for each code block that uses it.
+/// </summary>
 [CollectionDefinition(Collection)]
 public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLibrary>
 {
@@ -45,13 +47,14 @@ public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLib
               </ItemGroup>
             </Project>
             """);
-        var blocks = Document.Pages().SelectMany(static page => page.Blocks).ToDictionary(static block => block.Place, static block => block.Text);
+        var blocks = Document.Pages().SelectMany(static page => page.Blocks).ToDictionary(
+            static block => block.Place, static block => block.Text);
         foreach (var consumer in Consumer.All)
         {
             Write($"{consumer.Name}/{consumer.Name}.csproj", $"""
                 <Project Sdk="{consumer.Sdk}">
                   <ItemGroup>
-                    {string.Join("\n    ", consumer.Packages.Select(static package => $"""<PackageReference Include="{package}" Version="{Version(package)}" />"""))}
+                    {string.Concat(consumer.Packages.Select(Reference))}
                   </ItemGroup>
                 </Project>
                 """);
@@ -62,7 +65,8 @@ public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLib
             }
         }
 
-        Write("Consumers.slnx", $"<Solution>{string.Concat(Consumer.All.Select(static consumer => $"""<Project Path="{consumer.Name}/{consumer.Name}.csproj" />"""))}</Solution>");
+        var projects = Consumer.All.Select(static consumer => $"""<Project Path="{consumer.Name}/{consumer.Name}.csproj" />""");
+        Write("Consumers.slnx", $"<Solution>{string.Concat(projects)}</Solution>");
         await DotnetAsync([], "build", "Consumers.slnx");
     }
 
@@ -78,10 +82,13 @@ public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLib
 
     /// <summary>Starts a consumer that is a host; a web host listens on a free port.</summary>
     public HostProcess Start(Consumer consumer, string connectionString) =>
-        new(Process.Start(DotnetStart([("ConnectionStrings__Database", connectionString), ("ASPNETCORE_URLS", "http://127.0.0.1:0")], [Program(consumer)]))!);
+        new(Process.Start(DotnetStart(
+            [("ConnectionStrings__Database", connectionString), ("ASPNETCORE_URLS", "http://127.0.0.1:0")], [Program(consumer)]))!);
 
     /// <summary>What was restored for a consumer.</summary>
     public string AssetsOf(Consumer consumer) => Path.Combine(_folder, consumer.Name, "obj", "project.assets.json");
+
+    private static string Reference(string package) => $"""<PackageReference Include="{package}" Version="{Version(package)}" />""";
 
     private static string Version(string package) =>
         (string)XDocument.Load(Path.Combine(Document.Root, "Directory.Packages.props"))
@@ -104,7 +111,8 @@ public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLib
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(5));
-        Assert.True(process.ExitCode == 0, $"dotnet {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{await output}\n{await errors}");
+        Assert.True(
+            process.ExitCode == 0, $"dotnet {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{await output}\n{await errors}");
         return await output;
     }
 
@@ -118,7 +126,10 @@ public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLib
             RedirectStandardError = true,
         };
         // The outer `dotnet test` tells its own MSBuild things that are not for this one.
-        foreach (var name in start.Environment.Keys.Where(static name => name.StartsWith("MSBuild", StringComparison.OrdinalIgnoreCase) || name.StartsWith("VSTEST", StringComparison.Ordinal)).ToArray())
+        foreach (var name in start.Environment.Keys.Where(
+            static name =>
+                name.StartsWith("MSBuild", StringComparison.OrdinalIgnoreCase)
+                    || name.StartsWith("VSTEST", StringComparison.Ordinal)).ToArray())
         {
             start.Environment.Remove(name);
         }

@@ -14,7 +14,8 @@ public sealed class JsonbAssumptionTests : DatabaseTest
     [Theory]
     [InlineData("""{"bb": 1, "a": 2, "c": 3, "é": 4, "zzz": 5}""", """{"a": 2, "c": 3, "bb": 1, "é": 4, "zzz": 5}""")]
     [InlineData("""{"A": 1, "A": {"x": 1, "x": 2}}""", """{"A": {"x": 2}}""")]
-    public async Task Keys_come_in_the_order_of_their_bytes_shorter_ones_first_and_the_last_of_equal_ones_counts(string written, string printed) =>
+    public async Task Keys_come_in_the_order_of_their_bytes_shorter_ones_first_and_the_last_of_equal_ones_counts(
+        string written, string printed) =>
         Assert.Equal(printed, await PrintAsync(written));
 
     [Theory]
@@ -71,11 +72,13 @@ public sealed class JsonbAssumptionTests : DatabaseTest
     [Fact]
     public async Task Subtraction_from_a_scalar_raises_and_CASE_keeps_it_from_being_evaluated()
     {
-        var failure = await Assert.ThrowsAsync<PostgresException>(() => PrintResultAsync("env - '{A}'::text[] FROM (VALUES ('1'::jsonb)) AS row (env)"));
+        var failure = await Assert.ThrowsAsync<PostgresException>(
+            () => PrintResultAsync("env - '{A}'::text[] FROM (VALUES ('1'::jsonb)) AS row (env)"));
         Assert.Equal(PostgresErrorCodes.InvalidParameterValue, failure.SqlState);
 
         Assert.Equal("kept", await PrintResultAsync(
-            "CASE WHEN jsonb_typeof(env) = 'object' THEN (env - '{A}'::text[])::text ELSE 'kept' END FROM (VALUES ('1'::jsonb)) AS row (env)"));
+            "CASE WHEN jsonb_typeof(env) = 'object' THEN (env - '{A}'::text[])::text ELSE 'kept' END FROM (VALUES ('1'::jsonb)) AS row " +
+            "(env)"));
     }
 
     [Fact]
@@ -92,6 +95,7 @@ public sealed class JsonbAssumptionTests : DatabaseTest
     private Task<string?> PrintResultAsync(string expression)
     {
         var from = expression.IndexOf(" FROM ", StringComparison.Ordinal);
-        return Database.ScalarAsync<string>(from < 0 ? $"SELECT ({expression})::text" : $"SELECT ({expression[..from]})::text{expression[from..]}");
+        return Database.ScalarAsync<string>(
+            from < 0 ? $"SELECT ({expression})::text" : $"SELECT ({expression[..from]})::text{expression[from..]}");
     }
 }

@@ -14,7 +14,12 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     {
         var id = await Database.InsertAsync("""{"A": "old"}""");
         await using var holder = await Database.LockAsync(id);
-        var reading = ReadAsync(Database.DataSource, Begin, "SELECT env_vars::text FROM stacks FOR NO KEY UPDATE", """UPDATE stacks SET env_vars = env_vars || '{"B": "mine"}' RETURNING env_vars::text || status""", "COMMIT");
+        var reading = ReadAsync(
+            Database.DataSource,
+            Begin,
+            "SELECT env_vars::text FROM stacks FOR NO KEY UPDATE",
+            """UPDATE stacks SET env_vars = env_vars || '{"B": "mine"}' RETURNING env_vars::text || status""",
+            "COMMIT");
         await WaitForWaiterAsync();
 
         await holder.CommitStatusAsync(id, "failed");
@@ -54,7 +59,12 @@ public sealed class PostgresAssumptionTests : DatabaseTest
         // Each wait is shorter than the limit, and both together are longer.
         var ids = new[] { await Database.InsertAsync(), await Database.InsertAsync() };
         var holders = await Task.WhenAll(ids.Select(Database.LockAsync));
-        var waiting = Record.ExceptionAsync(() => ReadAsync(Database.DataSource, Begin, $"SET LOCAL {setting} = 2000", "SELECT slug FROM stacks ORDER BY ctid FOR NO KEY UPDATE", "COMMIT"));
+        var waiting = Record.ExceptionAsync(() => ReadAsync(
+            Database.DataSource,
+            Begin,
+            $"SET LOCAL {setting} = 2000",
+            "SELECT slug FROM stacks ORDER BY ctid FOR NO KEY UPDATE",
+            "COMMIT"));
         await Task.Delay(1_300);
         await holders[0].DisposeAsync();
         await Task.Delay(1_300);
@@ -68,7 +78,8 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     {
         await using var holder = await Database.LockAsync(await Database.InsertAsync());
 
-        var failure = await Assert.ThrowsAsync<PostgresException>(() => ReadAsync(Database.DataSource, Begin, "SET LOCAL lock_timeout = 20", "SELECT slug FROM stacks FOR NO KEY UPDATE", "COMMIT"));
+        var failure = await Assert.ThrowsAsync<PostgresException>(() => ReadAsync(
+            Database.DataSource, Begin, "SET LOCAL lock_timeout = 20", "SELECT slug FROM stacks FOR NO KEY UPDATE", "COMMIT"));
 
         Assert.Equal(PostgresErrorCodes.LockNotAvailable, failure.SqlState);
     }
@@ -76,7 +87,8 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     [Fact]
     public async Task A_limit_that_is_set_in_a_batch_bounds_the_statements_behind_it()
     {
-        var failure = await Assert.ThrowsAsync<PostgresException>(() => ReadAsync(Database.DataSource, Begin, "SET LOCAL statement_timeout = 50", "SELECT 'x' FROM pg_sleep(60)", "COMMIT"));
+        var failure = await Assert.ThrowsAsync<PostgresException>(
+            () => ReadAsync(Database.DataSource, Begin, "SET LOCAL statement_timeout = 50", "SELECT 'x' FROM pg_sleep(60)", "COMMIT"));
 
         Assert.Equal(PostgresErrorCodes.QueryCanceled, failure.SqlState);
     }
@@ -84,7 +96,8 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     [Fact]
     public async Task A_limit_that_is_lifted_in_a_batch_does_not_bound_the_statements_behind_it() =>
         Assert.Equal(["x"], await ReadAsync(
-            Database.DataSource, Begin, "SET LOCAL statement_timeout = 100", "SET LOCAL statement_timeout TO DEFAULT", "SELECT 'x' FROM pg_sleep(0.3)", "COMMIT"));
+            Database.DataSource, Begin, "SET LOCAL statement_timeout = 100", "SET LOCAL statement_timeout TO DEFAULT",
+            "SELECT 'x' FROM pg_sleep(0.3)", "COMMIT"));
 
     [Theory]
     [InlineData("COMMIT")]
@@ -136,14 +149,16 @@ public sealed class PostgresAssumptionTests : DatabaseTest
         await ReadAsync(connection, "SET statement_timeout = '7s'");
 
         Assert.Equal(["0", "7s"], await ReadAsync(
-            connection, Begin, "SET LOCAL statement_timeout = '5s'", "SET LOCAL statement_timeout TO DEFAULT", ReadLimit, "COMMIT", ReadLimit));
+            connection, Begin, "SET LOCAL statement_timeout = '5s'", "SET LOCAL statement_timeout TO DEFAULT", ReadLimit, "COMMIT",
+            ReadLimit));
     }
 
     [Fact]
     public async Task A_session_that_is_idle_in_its_transaction_for_too_long_is_ended_and_commits_nothing()
     {
         await using var connection = await Database.DataSource.OpenConnectionAsync();
-        await ReadAsync(connection, Begin, "SET LOCAL idle_in_transaction_session_timeout = 20", "INSERT INTO stacks (slug) VALUES ('gone')");
+        await ReadAsync(
+            connection, Begin, "SET LOCAL idle_in_transaction_session_timeout = 20", "INSERT INTO stacks (slug) VALUES ('gone')");
         await Task.Delay(300);
 
         // Whether the server's last words (25P03) are still read depends on the kind of socket.
@@ -156,7 +171,8 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     [Fact]
     public async Task The_clock_goes_on_within_a_transaction_and_now_does_not() =>
         Assert.Equal(["True"], await ReadAsync(
-            Database.DataSource, Begin, "SET LOCAL lock_timeout = 1", "DO 'BEGIN PERFORM pg_sleep(0.02); END'", "SELECT now() = transaction_timestamp() AND clock_timestamp() >= now() + interval '20 ms'", "COMMIT"));
+            Database.DataSource, Begin, "SET LOCAL lock_timeout = 1", "DO 'BEGIN PERFORM pg_sleep(0.02); END'",
+            "SELECT now() = transaction_timestamp() AND clock_timestamp() >= now() + interval '20 ms'", "COMMIT"));
 
     [Fact]
     public async Task A_name_of_more_than_63_bytes_is_cut_at_the_end_of_a_character_wherever_it_is_used()
@@ -203,7 +219,9 @@ public sealed class PostgresAssumptionTests : DatabaseTest
 
     private async Task WaitForWaiterAsync()
     {
-        while (await Database.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", Database.Schema) == 0)
+        while (
+            await Database.ScalarAsync<long>(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", Database.Schema) == 0)
         {
             await Task.Delay(5);
         }

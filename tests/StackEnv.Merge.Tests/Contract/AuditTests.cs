@@ -18,20 +18,26 @@ public sealed class AuditTests : DatabaseTest, IAsyncLifetime
         var merger = new StackEnvMerger(Database.DataSource, new() { LockTimeout = TimeSpan.FromSeconds(60) }, journals: [Journal.Audit]);
         var results = new MergeResult[Merges];
 
-        await Parallel.ForEachAsync(Enumerable.Range(0, Merges), new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (number, cancellationToken) =>
+        await Parallel.ForEachAsync(Enumerable.Range(0, Merges), new ParallelOptions { MaxDegreeOfParallelism = 32 }, async (
+            number, cancellationToken) =>
             results[number] = await merger.MergeAsync(
                 ids[number % Stacks],
                 Changes(($"S_{number % 7}", $"{number}"), ($"D_{number % 5}", number % 3 == 0 ? null : $"{number}")),
                 cancellationToken));
 
         var changed = results.Where(static result => result.Changed).ToArray();
-        var sums = await Database.ScalarAsync<string>("SELECT concat_ws(' ', count(*), sum(keys_set), sum(keys_deleted), sum(total_after)) FROM audit");
-        Assert.Equal($"{changed.Length} {changed.Sum(static result => result.KeysSet)} {changed.Sum(static result => result.KeysDeleted)} {changed.Sum(static result => result.TotalAfter)}", sums);
+        var sums = await Database.ScalarAsync<string>(
+            "SELECT concat_ws(' ', count(*), sum(keys_set), sum(keys_deleted), sum(total_after)) FROM audit");
+        Assert.Equal(
+            $"{changed.Length} {changed.Sum(static result => result.KeysSet)} {changed.Sum(static result => result.KeysDeleted)} " +
+            $"{changed.Sum(static result => result.TotalAfter)}",
+            sums);
 
         // Ids are drawn under the row's lock, so that within a stack their order is that of the commits.
         Assert.Equal(0, await Database.ScalarAsync<long>(
             """
-            SELECT count(*) FROM stacks WHERE env_vars IS DISTINCT FROM (SELECT env FROM audit WHERE stack = stacks.id ORDER BY audit.id DESC LIMIT 1)
+            SELECT count(*) FROM stacks
+            WHERE env_vars IS DISTINCT FROM (SELECT env FROM audit WHERE stack = stacks.id ORDER BY audit.id DESC LIMIT 1)
             """));
         Assert.Equal(0, await Database.ScalarAsync<long>(
             """

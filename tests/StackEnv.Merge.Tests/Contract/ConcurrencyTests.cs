@@ -20,7 +20,8 @@ public sealed class ConcurrencyTests : DatabaseTest
         Assert.Equal(1, results.Sum(static result => result.KeysDeleted));
 
         // Each merge saw the one before it: the totals are 2, 4, 6 …
-        Assert.Equal(Enumerable.Range(1, merges).Select(static turn => 2 * turn), results.Select(static result => result.TotalAfter).Order());
+        Assert.Equal(
+            Enumerable.Range(1, merges).Select(static turn => 2 * turn), results.Select(static result => result.TotalAfter).Order());
     }
 
     [Fact]
@@ -28,7 +29,8 @@ public sealed class ConcurrencyTests : DatabaseTest
     {
         var id = await Database.InsertAsync("""{"OLD": "o"}""");
 
-        var results = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Database.Merger.MergeAsync(id, Changes(("A", "1"), ("OLD", "")))));
+        var results = await Task.WhenAll(
+            Enumerable.Range(0, 16).Select(_ => Database.Merger.MergeAsync(id, Changes(("A", "1"), ("OLD", "")))));
 
         Assert.Single(results, static result => result.Changed);
         Assert.Equal(1, results.Sum(static result => result.KeysDeleted));

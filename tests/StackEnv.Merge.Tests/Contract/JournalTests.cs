@@ -18,12 +18,19 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     public static TheoryData<string, Func<StackRef, MergeResult, IEnumerable<NpgsqlBatchCommand>>> Failing => new()
     {
         { "threw System.FormatException", static (_, _) => throw new FormatException("hunter2") },
-        { "threw System.FormatException", static (_, _) => Enumerable.Range(0, 2).Select(static number => number == 0 ? Say("zero") : throw new FormatException("hunter2")) },
+        { "threw System.FormatException", static (_, _) => Enumerable.Range(0, 2).Select(
+            static number => number == 0 ? Say("zero") : throw new FormatException("hunter2")) },
         { "returned null", static (_, _) => null! },
         { "returned a null command", static (_, _) => [Say("fine"), null!] },
         { "returned a command with an error barrier", static (_, _) => [new("SELECT") { AppendErrorBarrier = true }] },
-        { "failed. PostgreSQL reported SQLSTATE 42P01: relation \"nowhere\" does not exist.", static (_, _) => [Say("fine"), new("INSERT INTO nowhere VALUES (1)")] },
-        { "failed. PostgreSQL reported SQLSTATE 22P02.", static (_, _) => [new("SELECT CAST($1 AS int)") { Parameters = { new() { Value = "hunter2" } } }] },
+        {
+            "failed. PostgreSQL reported SQLSTATE 42P01: relation \"nowhere\" does not exist.",
+            static (_, _) => [Say("fine"), new("INSERT INTO nowhere VALUES (1)")]
+        },
+        {
+            "failed. PostgreSQL reported SQLSTATE 22P02.",
+            static (_, _) => [new("SELECT CAST($1 AS int)") { Parameters = { new() { Value = "hunter2" } } }]
+        },
     };
 
     [Fact]
@@ -33,7 +40,8 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
 
         Assert.Equal((1, 1, 1), (result.KeysSet, result.KeysDeleted, result.TotalAfter));
         Assert.Equal(1, await Database.ScalarAsync<long>(
-            "SELECT count(*) FROM audit JOIN stacks ON audit.xmin = stacks.xmin AND stack = stacks.id AND env = env_vars WHERE (keys_set, keys_deleted, total_after) = (1, 1, 1)"));
+            "SELECT count(*) FROM audit JOIN stacks ON audit.xmin = stacks.xmin AND stack = stacks.id AND env = env_vars WHERE " +
+            "(keys_set, keys_deleted, total_after) = (1, 1, 1)"));
     }
 
     [Fact]
@@ -49,7 +57,8 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
 
         var result = await Database.MergerWith(Speaker("a"), Speaker("b"), Speaker("c")).MergeAsync(_id, Changes(("A", "1")));
 
-        Assert.Equal("a.1 a.2 b.1 b.2 c.1 c.2", await Database.ScalarAsync<string>("SELECT string_agg(text, ' ' ORDER BY number) FROM said"));
+        Assert.Equal(
+            "a.1 a.2 b.1 b.2 c.1 c.2", await Database.ScalarAsync<string>("SELECT string_agg(text, ' ' ORDER BY number) FROM said"));
         Assert.Equal(["a", "b", "c"], seen.Select(static entry => entry.Journal));
         Assert.All(seen, entry => Assert.Same(result, entry.Result));
         Assert.All(seen, entry => Assert.Equal(_id, entry.Stack));
@@ -68,7 +77,8 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
             await merger.MergeAsync(_id, Changes(($"A_{number}", "1")));
         }));
 
-        Assert.Equal("0 1 2 3 4 5 6 7", await Database.ScalarAsync<string>("SELECT string_agg(substr(text, 7), ' ' ORDER BY text) FROM said"));
+        Assert.Equal(
+            "0 1 2 3 4 5 6 7", await Database.ScalarAsync<string>("SELECT string_agg(substr(text, 7), ' ' ORDER BY text) FROM said"));
     }
 
     [Fact]
@@ -93,7 +103,8 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     {
         var asked = 0;
         var journals = new[] { new Journal((_, _) => { asked++; return []; }) };
-        var merger = new StackEnvMerger(Database.DataSource, new() { LockTimeout = TimeSpan.FromMilliseconds(50), MaxEnvBytes = 100 }, journals: journals);
+        var merger = new StackEnvMerger(
+            Database.DataSource, new() { LockTimeout = TimeSpan.FromMilliseconds(50), MaxEnvBytes = 100 }, journals: journals);
         var deleting = await Database.InsertAsync(status: "deleting");
         var broken = await Database.InsertAsync("[]");
 
@@ -134,7 +145,8 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Failing))]
-    public async Task A_journal_that_fails_takes_the_merge_with_it(string problem, Func<StackRef, MergeResult, IEnumerable<NpgsqlBatchCommand>> record)
+    public async Task A_journal_that_fails_takes_the_merge_with_it(
+        string problem, Func<StackRef, MergeResult, IEnumerable<NpgsqlBatchCommand>> record)
     {
         await Database.ExecuteAsync("CREATE TABLE said (number bigint GENERATED ALWAYS AS IDENTITY, text text)");
         await using var one = Database.DataSourceWith(static settings => settings.MaxPoolSize = 1);
@@ -153,10 +165,13 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     [Fact]
     public async Task A_deferred_constraint_that_fails_at_COMMIT_takes_both_with_it()
     {
-        await Database.ExecuteAsync("CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''40001''; END'");
-        await Database.ExecuteAsync("CREATE CONSTRAINT TRIGGER late AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()");
+        await Database.ExecuteAsync(
+            "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''40001''; END'");
+        await Database.ExecuteAsync(
+            "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()");
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.MergerWith(Journal.Audit).MergeAsync(_id, Changes(("A", "1"))));
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => Database.MergerWith(Journal.Audit).MergeAsync(_id, Changes(("A", "1"))));
 
         Assert.Equal((PostgresErrorCodes.SerializationFailure, true), (failure.SqlState, failure.IsTransient));
         Assert.Equal("""{"OLD": "o"}""", await Database.EnvAsync(_id));
@@ -167,7 +182,8 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     public async Task A_cancelled_journal_statement_commits_nothing()
     {
         using var cancel = new CancellationTokenSource();
-        var merging = Database.MergerWith(Journal.Audit, new Journal(static (_, _) => [new("SELECT pg_sleep(600)")])).MergeAsync(_id, Changes(("A", "1")), cancel.Token);
+        var merging = Database.MergerWith(Journal.Audit, new Journal(static (_, _) => [new("SELECT pg_sleep(600)")]))
+            .MergeAsync(_id, Changes(("A", "1")), cancel.Token);
         await ActivityAsync("SELECT pg_sleep(600)");
 
         await cancel.CancelAsync();
@@ -182,7 +198,8 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     {
         var merger = Impatient(new Journal(static (_, _) => [new("SELECT pg_sleep(600)")]));
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(_id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60)));
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => merger.MergeAsync(_id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60)));
 
         Assert.True(failure.IsTransient);
         Assert.Contains($"The journal {typeof(Journal)} failed. It took longer than 5.001 s.", failure.Message, StringComparison.Ordinal);
@@ -241,14 +258,16 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     {
         await Database.ExecuteAsync("CREATE TABLE twins (slug text, status text, env_vars jsonb)");
         await Database.ExecuteAsync("INSERT INTO twins VALUES ('shop', 'up', '{}'), ('shop', 'up', '{}')");
-        var merger = new StackEnvMerger(Database.DataSource, new() { Table = "twins", KeyColumn = "slug", UpdatedAtColumn = null }, journals: [Journal.Audit]);
+        var merger = new StackEnvMerger(
+            Database.DataSource, new() { Table = "twins", KeyColumn = "slug", UpdatedAtColumn = null }, journals: [Journal.Audit]);
 
         await Assert.ThrowsAsync<InvalidOperationException>(() => merger.MergeAsync("shop", Changes(("A", "1"))));
 
         Assert.Equal(2, await Database.ScalarAsync<long>("SELECT count(*) FROM twins WHERE env_vars = '{}'"));
     }
 
-    private static NpgsqlBatchCommand Say(string text) => new("INSERT INTO said (text) VALUES ($1)") { Parameters = { new() { Value = text } } };
+    private static NpgsqlBatchCommand Say(string text) =>
+        new("INSERT INTO said (text) VALUES ($1)") { Parameters = { new() { Value = text } } };
 
     // The limit of the second batch is five seconds more than this.
     private StackEnvMerger Impatient(Journal journal) =>
@@ -257,7 +276,9 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     private async Task ActivityAsync(string query)
     {
         var deadline = DateTime.UtcNow.AddSeconds(20);
-        while (await Database.ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE query = $1 AND application_name = $2", query, Database.Schema) == 0)
+        while (
+            await Database.ScalarAsync<long>(
+                "SELECT count(*) FROM pg_stat_activity WHERE query = $1 AND application_name = $2", query, Database.Schema) == 0)
         {
             Assert.True(DateTime.UtcNow < deadline, string.Create(CultureInfo.InvariantCulture, $"{query} did not show up."));
             await Task.Delay(5);

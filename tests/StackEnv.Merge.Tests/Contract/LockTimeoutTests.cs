@@ -125,11 +125,13 @@ public sealed class LockTimeoutTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var holder = await Database.LockAsync(id);
-        var merging = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromMinutes(1)).MergeAsync(id, Changes(("A", "2")));
+        var merging = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromMinutes(1))
+            .MergeAsync(id, Changes(("A", "2")));
         await Database.WaitersAsync(1);
 
         await Database.ExecuteAsync(
-            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", Database.Schema);
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1",
+            Database.Schema);
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merging);
         Assert.Equal(PostgresErrorCodes.QueryCanceled, failure.SqlState);
@@ -139,7 +141,8 @@ public sealed class LockTimeoutTests : DatabaseTest
     public async Task The_limits_end_with_the_transaction()
     {
         var id = await Database.InsertAsync();
-        await using var dataSource = Database.DataSourceWith(static settings => (settings.MaxPoolSize, settings.NoResetOnClose) = (1, true));
+        await using var dataSource = Database.DataSourceWith(
+            static settings => (settings.MaxPoolSize, settings.NoResetOnClose) = (1, true));
         await using (var connection = await dataSource.OpenConnectionAsync())
         {
             await using var command = new NpgsqlCommand("SET lock_timeout = '7s'; SET statement_timeout = '9s'", connection);
@@ -148,7 +151,8 @@ public sealed class LockTimeoutTests : DatabaseTest
 
         await new StackEnvMerger(dataSource).MergeAsync(id, Changes(("A", "1")));
 
-        await using var show = dataSource.CreateCommand("SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')");
+        await using var show = dataSource.CreateCommand(
+            "SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')");
         Assert.Equal("7s 9s", await show.ExecuteScalarAsync());
     }
 
@@ -185,7 +189,8 @@ public sealed class LockTimeoutTests : DatabaseTest
     // A connection that is still being opened would count as waiting for the row.
     private async Task WarmUpAsync(int connections)
     {
-        var opened = await Task.WhenAll(Enumerable.Range(0, connections).Select(async _ => await Database.DataSource.OpenConnectionAsync()));
+        var opened = await Task.WhenAll(
+            Enumerable.Range(0, connections).Select(async _ => await Database.DataSource.OpenConnectionAsync()));
         foreach (var connection in opened)
         {
             await connection.DisposeAsync();

@@ -10,7 +10,8 @@ public sealed class NoLeakTests : DatabaseTest
 
     private static readonly string[] EveryErrorCode =
     [
-        "invalid_env_key", "invalid_env_value", "env_too_large", "not_found", "stack_deleting", "stored_env_invalid", "lock_timeout", "outcome_unknown", "store_error",
+        "invalid_env_key", "invalid_env_value", "env_too_large", "not_found", "stack_deleting", "stored_env_invalid", "lock_timeout",
+        "outcome_unknown", "store_error",
     ];
 
     [Fact]
@@ -22,11 +23,17 @@ public sealed class NoLeakTests : DatabaseTest
         var stack = await Database.InsertAsync(stored);
         var changes = Changes(("TOKEN", Secret + "-new"), ("OLD", null));
 
-        async Task FailAsync(StackRef on, Dictionary<string, string?> with, Action<StackEnvMergeOptions>? configure = null, NpgsqlDataSource? dataSource = null, CancellationToken cancellationToken = default)
+        async Task FailAsync(
+            StackRef on,
+            Dictionary<string, string?> with,
+            Action<StackEnvMergeOptions>? configure = null,
+            NpgsqlDataSource? dataSource = null,
+            CancellationToken cancellationToken = default)
         {
             var options = new StackEnvMergeOptions { LockTimeout = TimeSpan.FromMilliseconds(100) };
             configure?.Invoke(options);
-            var failure = await Assert.ThrowsAnyAsync<Exception>(() => new StackEnvMerger(dataSource ?? Database.DataSource, options, watch).MergeAsync(on, with, cancellationToken));
+            var failure = await Assert.ThrowsAnyAsync<Exception>(
+                () => new StackEnvMerger(dataSource ?? Database.DataSource, options, watch).MergeAsync(on, with, cancellationToken));
             codes.Add((failure as StackEnvMergeException)?.ErrorCode ?? failure.GetType().Name);
             watch.Read(failure);
         }
@@ -49,7 +56,8 @@ public sealed class NoLeakTests : DatabaseTest
         {
             await FailAsync(stack, changes);
             using var cancel = new CancellationTokenSource(TimeSpan.FromMilliseconds(50));
-            await FailAsync(stack, changes, static options => options.LockTimeout = TimeSpan.FromSeconds(30), cancellationToken: cancel.Token);
+            await FailAsync(
+                stack, changes, static options => options.LockTimeout = TimeSpan.FromSeconds(30), cancellationToken: cancel.Token);
         }
 
         // The connection.
@@ -68,19 +76,24 @@ public sealed class NoLeakTests : DatabaseTest
             await FailAsync(stack, changes, dataSource: nowhere);
         }
 
-        // What the schema can do, to the point that the driver gives up the connection: each of these makes PostgreSQL itself quote the value, in its message, its detail or its context.
+        // What the schema can do, to the point that the driver gives up the connection: each of these makes PostgreSQL itself quote the
+        // value, in its message, its detail or its context.
         await FailAsync(stack, changes, static options => options.EnvVarsColumn = "envvars");
         await FailAsync(stack, changes, static options => options.Table = "nowhere");
         foreach (var sqlState in new[] { "P0001", "22P05", "23514", "42501", "55000", "57014", "57P01", "40001", "53100", "XX000" })
         {
-            await FailUnderTriggerAsync($"RAISE EXCEPTION 'the set is %', NEW.env_vars USING ERRCODE = '{sqlState}', DETAIL = NEW.env_vars::text, HINT = NEW.env_vars::text, CONSTRAINT = 'no_' || (NEW.env_vars->>'TOKEN')");
+            await FailUnderTriggerAsync(
+                $"RAISE EXCEPTION 'the set is %', NEW.env_vars USING ERRCODE = '{sqlState}', DETAIL = NEW.env_vars::text, HINT = " +
+                "NEW.env_vars::text, CONSTRAINT = 'no_' || (NEW.env_vars->>'TOKEN')");
         }
 
         await FailUnderTriggerAsync("RETURN NULL");
         await FailUnderTriggerAsync("NEW.env_vars := to_jsonb(NEW.env_vars::text); RETURN NEW");
         await Database.ExecuteAsync("ALTER TABLE stacks ADD CONSTRAINT never CHECK (NOT env_vars ? 'NEVER')");
         await FailAsync(stack, Changes(("NEVER", Secret)));
-        await Database.ExecuteAsync("ALTER TABLE stacks ADD COLUMN copy text GENERATED ALWAYS AS (env_vars->>'NUMBER') STORED, ADD COLUMN number int GENERATED ALWAYS AS ((env_vars->>'NUMBER')::int) STORED");
+        await Database.ExecuteAsync(
+            "ALTER TABLE stacks ADD COLUMN copy text GENERATED ALWAYS AS (env_vars->>'NUMBER') STORED, ADD COLUMN number int GENERATED " +
+            "ALWAYS AS ((env_vars->>'NUMBER')::int) STORED");
         await FailAsync(stack, Changes(("NUMBER", Secret)));
 
         // And a success. Its set is the one way by which values come out.
@@ -89,7 +102,14 @@ public sealed class NoLeakTests : DatabaseTest
 
         Assert.Superset(EveryErrorCode.ToHashSet(StringComparer.Ordinal), codes);
         Assert.Superset(
-            new HashSet<string>(StringComparer.Ordinal) { "span stackenv.merge committed", "metric stackenv.merge.duration", "metric stackenv.merge.keys_set", "log MergeCommitted", "log StoreFailed" },
+            new HashSet<string>(StringComparer.Ordinal)
+            {
+                "span stackenv.merge committed",
+                "metric stackenv.merge.duration",
+                "metric stackenv.merge.keys_set",
+                "log MergeCommitted",
+                "log StoreFailed",
+            },
             watch.Seen.Keys.ToHashSet(StringComparer.Ordinal));
         Assert.Empty(watch.Leaks);
 

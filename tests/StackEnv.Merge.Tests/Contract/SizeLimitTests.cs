@@ -15,7 +15,8 @@ public sealed class SizeLimitTests : DatabaseTest
 
         // {"A":"1","B":"…"} takes sixteen bytes beside the value.
         var fits = await Database.Merger.MergeAsync(id, Changes(("B", new string('x', 65_536 - 16))));
-        var refused = await Assert.ThrowsAsync<EnvTooLargeException>(() => Database.Merger.MergeAsync(id, Changes(("B", new string('x', 65_536 - 15)))));
+        var refused = await Assert.ThrowsAsync<EnvTooLargeException>(
+            () => Database.Merger.MergeAsync(id, Changes(("B", new string('x', 65_536 - 15)))));
 
         Assert.True(fits.Changed);
         Assert.Equal((65_537, 65_536), (refused.SizeBytes, refused.LimitBytes));
@@ -70,10 +71,13 @@ public sealed class SizeLimitTests : DatabaseTest
     public async Task Server_and_client_agree_on_the_size_of_any_document()
     {
         // Pieces that JSON escapes, that look like its punctuation, that take one to four bytes in UTF-8, and that are not strings.
-        var text = Gen.OneOf("x", "\"", "\\", "\n", "\u0001", "\u007f", ": ", ", ", "é", "漢", "🚀", "{", " ", "\\\"").List[1, 8].Select(string.Concat);
+        var text = Gen.OneOf("x", "\"", "\\", "\n", "\u0001", "\u007f", ": ", ", ", "é", "漢", "🚀", "{", " ", "\\\"").List[1, 8]
+            .Select(string.Concat);
         var stored = Gen.OneOf(
             text.Select(static value => Json(value)),
-            Gen.OneOf("1", "-0.50", "1e3", "true", "null", "[]", "{}", "[1, \"a, b\", {\"c\": \"d: \\\"e\"}]", "{\"x\": [null, {\"y z\": 1}]}", "[\"\\\"\", 1, 2]"));
+            Gen.OneOf(
+                "1", "-0.50", "1e3", "true", "null", "[]", "{}", "[1, \"a, b\", {\"c\": \"d: \\\"e\"}]", "{\"x\": [null, {\"y z\": 1}]}",
+                "[\"\\\"\", 1, 2]"));
         var document = Gen.Select(Gen.OneOf("A", "B", "lower case: ", "C\\\"D", "E"), stored).List[0, 5];
         var change = Gen.Select(Gen.OneOf("A", "B", "E", "F"), Gen.OneOf(text, Gen.Const("")));
         var cases = Gen.Select(document, change.List[1, 3], Gen.Int[-2, 2]);
@@ -81,8 +85,12 @@ public sealed class SizeLimitTests : DatabaseTest
         await cases.SampleAsync(
             async (properties, changeList, slack) =>
             {
-                var changes = changeList.DistinctBy(static pair => pair.Item1).ToDictionary(static pair => pair.Item1, static pair => (string?)pair.Item2, StringComparer.Ordinal);
-                var json = "{" + string.Join(",", properties.DistinctBy(static pair => pair.Item1).Select(static pair => $"\"{pair.Item1}\":{pair.Item2}")) + "}";
+                var changes = changeList.DistinctBy(static pair => pair.Item1)
+                    .ToDictionary(static pair => pair.Item1, static pair => (string?)pair.Item2, StringComparer.Ordinal);
+                var json = "{" +
+                    string.Join(
+                        ",", properties.DistinctBy(static pair => pair.Item1).Select(static pair => $"\"{pair.Item1}\":{pair.Item2}")) +
+                    "}";
                 var id = await Database.InsertAsync(json);
                 var (before, after, changed) = await SizesAsync(id, changes);
                 var limit = Math.Max(2, after + slack);
@@ -102,10 +110,12 @@ public sealed class SizeLimitTests : DatabaseTest
     // What the merge leads to, by PostgreSQL's own operators; its compact size, counted here.
     private async Task<(int Before, int After, bool Changed)> SizesAsync(Guid id, Dictionary<string, string?> changes)
     {
-        var sets = Json(changes.Where(static change => change.Value!.Length > 0).ToDictionary(static change => change.Key, static change => change.Value!, StringComparer.Ordinal));
+        var sets = Json(changes.Where(static change => change.Value!.Length > 0).ToDictionary(
+            static change => change.Key, static change => change.Value!, StringComparer.Ordinal));
         var deletes = changes.Where(static change => change.Value!.Length == 0).Select(static change => change.Key).ToArray();
         var before = await Database.ScalarAsync<string>("SELECT env_vars::text FROM stacks WHERE id = $1", id);
-        var after = await Database.ScalarAsync<string>("SELECT ((env_vars || $2::jsonb) - $3)::text FROM stacks WHERE id = $1", id, sets, deletes);
+        var after = await Database.ScalarAsync<string>(
+            "SELECT ((env_vars || $2::jsonb) - $3)::text FROM stacks WHERE id = $1", id, sets, deletes);
         return (CompactBytes(before!), CompactBytes(after!), !string.Equals(before, after, StringComparison.Ordinal));
     }
 
@@ -123,7 +133,8 @@ public sealed class SizeLimitTests : DatabaseTest
     }
 
     private static int AloneBytes(Dictionary<string, string?> changes) =>
-        Encoding.UTF8.GetByteCount(Json(changes.Where(static change => change.Value!.Length > 0).ToDictionary(static change => change.Key, static change => change.Value!, StringComparer.Ordinal)));
+        Encoding.UTF8.GetByteCount(Json(changes.Where(static change => change.Value!.Length > 0).ToDictionary(
+            static change => change.Key, static change => change.Value!, StringComparer.Ordinal)));
 
     // An independent way to the compact form: through a parser that keeps numbers and a writer that adds nothing.
     private static int CompactBytes(string json)
@@ -134,7 +145,10 @@ public sealed class SizeLimitTests : DatabaseTest
 
     private static string Compact(JsonElement element) => element.ValueKind switch
     {
-        JsonValueKind.Object => "{" + string.Join(",", element.EnumerateObject().Select(static property => Json(property.Name) + ":" + Compact(property.Value))) + "}",
+        JsonValueKind.Object =>
+            "{" +
+                string.Join(",", element.EnumerateObject().Select(static property => Json(property.Name) + ":" + Compact(property.Value))) +
+                "}",
         JsonValueKind.Array => "[" + string.Join(",", element.EnumerateArray().Select(Compact)) + "]",
         JsonValueKind.String => Json(element.GetString()!),
         _ => element.GetRawText(),

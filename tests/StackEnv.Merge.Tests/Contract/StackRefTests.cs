@@ -26,8 +26,10 @@ public sealed class StackRefTests : DatabaseTest
         await Database.ExecuteAsync("UPDATE stacks SET owner_name = 'team', owner_number = 7");
 
         await Database.Merger.MergeAsync(stack.OwnedBy(team), Changes(("UUID", "1")));
-        await Database.MergerWith(static options => options.OwnerColumn = "owner_name").MergeAsync(stack.OwnedBy("team"), Changes(("TEXT", "1")));
-        var last = await Database.MergerWith(static options => options.OwnerColumn = "owner_number").MergeAsync(stack.OwnedBy(7), Changes(("BIGINT", "1")));
+        await Database.MergerWith(static options => options.OwnerColumn = "owner_name")
+            .MergeAsync(stack.OwnedBy("team"), Changes(("TEXT", "1")));
+        var last = await Database.MergerWith(static options => options.OwnerColumn = "owner_number")
+            .MergeAsync(stack.OwnedBy(7), Changes(("BIGINT", "1")));
 
         Assert.Equal(3, last.TotalAfter);
     }
@@ -55,7 +57,8 @@ public sealed class StackRefTests : DatabaseTest
     {
         StackRef stack = await Database.InsertAsync(team: null);
 
-        await Assert.ThrowsAsync<StackNotFoundException>(() => Database.Merger.MergeAsync(stack.OwnedBy(Guid.NewGuid()), Changes(("A", "1"))));
+        await Assert.ThrowsAsync<StackNotFoundException>(
+            () => Database.Merger.MergeAsync(stack.OwnedBy(Guid.NewGuid()), Changes(("A", "1"))));
     }
 
     [Fact]
@@ -64,7 +67,8 @@ public sealed class StackRefTests : DatabaseTest
         var team = Guid.NewGuid();
         StackRef stack = await Database.InsertAsync(team: team);
 
-        Assert.True((await Database.MergerWith(static options => options.RequireOwner = true).MergeAsync(stack.OwnedBy(team), Changes(("A", "1")))).Changed);
+        Assert.True((await Database.MergerWith(static options => options.RequireOwner = true).MergeAsync(
+            stack.OwnedBy(team), Changes(("A", "1")))).Changed);
     }
 
     [Fact]
@@ -72,7 +76,8 @@ public sealed class StackRefTests : DatabaseTest
     {
         await Database.ExecuteAsync("CREATE TABLE twins (slug text, team_id bigint, status text, env_vars jsonb)");
         await Database.ExecuteAsync("INSERT INTO twins VALUES ('shop', 1, 'up', '{}'), ('shop', 2, 'up', '{}')");
-        var merger = Database.MergerWith(static options => (options.Table, options.KeyColumn, options.UpdatedAtColumn) = ("twins", "slug", null));
+        var merger = Database.MergerWith(
+            static options => (options.Table, options.KeyColumn, options.UpdatedAtColumn) = ("twins", "slug", null));
 
         var misuse = await Assert.ThrowsAsync<InvalidOperationException>(() => merger.MergeAsync("shop", Changes(("A", "1"))));
 

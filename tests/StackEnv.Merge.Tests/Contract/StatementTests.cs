@@ -53,7 +53,11 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
         await Journal.CreateAuditAsync(Database);
         StackRef stack = await Database.InsertAsync("""{"A": "1"}""");
         StackRef deleting = await Database.InsertAsync(status: "deleting");
-        IStackEnvMergeJournal[] journals = [Journal.Audit, new Journal(static (_, _) => [new("SELECT pg_notify('merged', $1)") { Parameters = { new() { Value = "stack" } } }])];
+        IStackEnvMergeJournal[] journals =
+            [
+                Journal.Audit,
+                new Journal(static (_, _) => [new("SELECT pg_notify('merged', $1)") { Parameters = { new() { Value = "stack" } } }]),
+            ];
         var failing = new Journal(static (_, _) => [new("SELECT 1 / 0"), new("SELECT 'never reached'")]);
 
         await RecordAsync("sets and deletes", stack, Changes(("A", ""), ("B", "2")), journals: journals);
@@ -67,7 +71,8 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
     [Fact]
     public async Task Names_and_limits_come_from_the_options()
     {
-        await Database.ExecuteAsync(""""CREATE TABLE "My ""Stacks""" ("Key" bigint PRIMARY KEY, "Owner" text, "State" text, "Env" jsonb)"""");
+        await Database.ExecuteAsync(
+            """"CREATE TABLE "My ""Stacks""" ("Key" bigint PRIMARY KEY, "Owner" text, "State" text, "Env" jsonb)"""");
         await Database.ExecuteAsync(""""INSERT INTO "My ""Stacks""" VALUES (1, 'me', 'up', '{}')"""");
 
         await RecordAsync("odd names", ((StackRef)1L).OwnedBy("me"), Changes(("A", "1")), static options =>
@@ -84,7 +89,12 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
         await Verifier.Verify(_transcript.ToString());
     }
 
-    private async Task RecordAsync(string title, StackRef stack, IReadOnlyDictionary<string, string?> changes, Action<StackEnvMergeOptions>? configure = null, params IStackEnvMergeJournal[] journals)
+    private async Task RecordAsync(
+        string title,
+        StackRef stack,
+        IReadOnlyDictionary<string, string?> changes,
+        Action<StackEnvMergeOptions>? configure = null,
+        params IStackEnvMergeJournal[] journals)
     {
         var options = new StackEnvMergeOptions();
         configure?.Invoke(options);
@@ -112,5 +122,6 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
 
     // How much of the time-out is left for a second transaction depends on the day.
     private static string WithoutTimes(string statement) =>
-        statement.StartsWith("SET LOCAL ", StringComparison.Ordinal) && statement.Split('=') is [var setting, _] ? $"{setting}= (what is left)" : statement;
+        statement.StartsWith("SET LOCAL ", StringComparison.Ordinal)
+            && statement.Split('=') is [var setting, _] ? $"{setting}= (what is left)" : statement;
 }

@@ -48,13 +48,22 @@ public sealed class StoredDocumentTests : DatabaseTest
     [Fact]
     public async Task Values_that_are_not_strings_stay_and_read_as_their_JSON_text()
     {
-        const string Stored = """{"NULL": null, "REAL": 1.50, "TRUE": true, "LIST": [1, "two"], "DEEP": {"a b": {"c": "d"}}, "WHOLE": 42}""";
+        const string Stored =
+            """{"NULL": null, "REAL": 1.50, "TRUE": true, "LIST": [1, "two"], "DEEP": {"a b": {"c": "d"}}, "WHOLE": 42}""";
         var id = await Database.InsertAsync(Stored);
 
         var result = await Database.Merger.MergeAsync(id, Changes(("A", "1")));
 
         Assert.Equal(
-            [("A", "1"), ("DEEP", """{"a b": {"c": "d"}}"""), ("LIST", """[1, "two"]"""), ("NULL", "null"), ("REAL", "1.50"), ("TRUE", "true"), ("WHOLE", "42")],
+            [
+                ("A", "1"),
+                ("DEEP", """{"a b": {"c": "d"}}"""),
+                ("LIST", """[1, "two"]"""),
+                ("NULL", "null"),
+                ("REAL", "1.50"),
+                ("TRUE", "true"),
+                ("WHOLE", "42"),
+            ],
             result.Env.Select(static property => (property.Key, property.Value)).Order());
         Assert.True(await Database.ScalarAsync<bool>("SELECT env_vars - 'A' = $2::jsonb FROM stacks WHERE id = $1", id, Stored));
     }
@@ -129,7 +138,8 @@ public sealed class StoredDocumentTests : DatabaseTest
     [Fact]
     public async Task A_trigger_that_stores_something_else_than_an_object_is_reported_as_what_it_is()
     {
-        await Database.ExecuteAsync("CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.env_vars := '[]'; RETURN NEW; END $$");
+        await Database.ExecuteAsync(
+            "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.env_vars := '[]'; RETURN NEW; END $$");
         await Database.ExecuteAsync("CREATE TRIGGER spoil BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION spoil()");
         var id = await Database.InsertAsync();
 
@@ -140,7 +150,8 @@ public sealed class StoredDocumentTests : DatabaseTest
 
         // With a journal the result is looked at before COMMIT.
         var spared = await Database.InsertAsync();
-        misuse = await Assert.ThrowsAsync<InvalidOperationException>(() => Database.MergerWith(new Journal(static (_, _) => [])).MergeAsync(spared, Changes(("A", "1"))));
+        misuse = await Assert.ThrowsAsync<InvalidOperationException>(
+            () => Database.MergerWith(new Journal(static (_, _) => [])).MergeAsync(spared, Changes(("A", "1"))));
 
         Assert.EndsWith("The merge was rolled back.", misuse.Message, StringComparison.Ordinal);
         Assert.Equal("{}", await Database.EnvAsync(spared));

@@ -44,7 +44,8 @@ public sealed class TeardownTests : DatabaseTest
         var id = await Database.InsertAsync();
         await using var connection = await Database.DataSource.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await using (var delete = new Npgsql.NpgsqlCommand("DELETE FROM stacks WHERE id = $1", connection) { Parameters = { new() { Value = id } } })
+        await using (
+            var delete = new Npgsql.NpgsqlCommand("DELETE FROM stacks WHERE id = $1", connection) { Parameters = { new() { Value = id } } })
         {
             await delete.ExecuteNonQueryAsync();
         }
@@ -86,7 +87,8 @@ public sealed class TeardownTests : DatabaseTest
         options.DeletingStatuses.Add(status);
         foreach (var standardConformingStrings in (string[])["on", "off"])
         {
-            await using var dataSource = Database.DataSourceWith(settings => settings.Options = $"-c standard_conforming_strings={standardConformingStrings}");
+            await using var dataSource = Database.DataSourceWith(
+                settings => settings.Options = $"-c standard_conforming_strings={standardConformingStrings}");
             var merger = new StackEnvMerger(dataSource, options);
 
             await merger.MergeAsync(1L, Changes(("A", standardConformingStrings)));
@@ -95,7 +97,8 @@ public sealed class TeardownTests : DatabaseTest
             Assert.Equal(status, refused.Status);
         }
 
-        Assert.Equal("""{"A": "off"} {}""", await Database.ScalarAsync<string>("SELECT string_agg(env_vars::text, ' ' ORDER BY id) FROM odd"));
+        Assert.Equal(
+            """{"A": "off"} {}""", await Database.ScalarAsync<string>("SELECT string_agg(env_vars::text, ' ' ORDER BY id) FROM odd"));
     }
 
     [Fact]

@@ -97,7 +97,10 @@ public sealed class ValidationTests : IAsyncDisposable
 
         Assert.Null(failed.SqlState);
         Assert.True(failed.IsTransient);
-        Assert.EndsWith($" Failed to connect to 127.0.0.1:1: {new SocketException((int)SocketError.ConnectionRefused).Message}.", failed.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            $" Failed to connect to 127.0.0.1:1: {new SocketException((int)SocketError.ConnectionRefused).Message}.",
+            failed.Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -133,7 +136,8 @@ public sealed class ValidationTests : IAsyncDisposable
         var merger = new StackEnvMerger(_nowhere, new() { IsValidKey = static key => key.StartsWith("app.", StringComparison.Ordinal) });
 
         await Assert.ThrowsAsync<InvalidEnvKeyException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { ["KEY"] = "v" }));
-        await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { ["app.key"] = "v" }));
+        await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => merger.MergeAsync(1L, new Dictionary<string, string?> { ["app.key"] = "v" }));
     }
 
     [Fact]
@@ -150,11 +154,13 @@ public sealed class ValidationTests : IAsyncDisposable
         foreach (var slug in new[] { "slug\0", "slug\ud800" })
         {
             await Assert.ThrowsAsync<StackNotFoundException>(() => _merger.MergeAsync(slug, new Dictionary<string, string?>()));
-            await Assert.ThrowsAsync<StackNotFoundException>(() => _merger.MergeAsync(((StackRef)1L).OwnedBy(slug), new Dictionary<string, string?>()));
+            await Assert.ThrowsAsync<StackNotFoundException>(
+                () => _merger.MergeAsync(((StackRef)1L).OwnedBy(slug), new Dictionary<string, string?>()));
         }
     }
 
-    private Task<MergeResult> MergeAsync(string key, string? value) => _merger.MergeAsync(1L, new Dictionary<string, string?> { [key] = value });
+    private Task<MergeResult> MergeAsync(string key, string? value) =>
+        _merger.MergeAsync(1L, new Dictionary<string, string?> { [key] = value });
 
     // Dictionary itself takes no null.
     private sealed class NullKey : ReadOnlyDictionary<string, string?>, IEnumerable<KeyValuePair<string, string?>>

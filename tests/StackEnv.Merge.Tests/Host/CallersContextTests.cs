@@ -25,7 +25,9 @@ public sealed class CallersContextTests : DatabaseTest
         var context = new CountingContext();
         await using var holder = await Database.LockAsync(id);
 
-        var merging = In(context, () => Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromMilliseconds(20)).MergeAsync(id, Changes(("A", "1"))));
+        var merging =
+            In(context, () => Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromMilliseconds(20)).MergeAsync(
+                id, Changes(("A", "1"))));
 
         await Assert.ThrowsAsync<LockTimeoutException>(() => merging);
         Assert.Equal(0, context.Posts);

@@ -19,7 +19,8 @@ public sealed class DataSourceTests : DatabaseTest
     [Fact]
     public async Task Where_none_of_several_hosts_will_do_one_that_may_come_back_is_enough_for_a_repeat()
     {
-        await using var hosts = BehindADeadHost(new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = "no_such_database" }.ConnectionString);
+        await using var hosts = BehindADeadHost(
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = "no_such_database" }.ConnectionString);
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(hosts).MergeAsync(1L, Changes(("A", "1"))));
 
@@ -33,9 +34,11 @@ public sealed class DataSourceTests : DatabaseTest
     public async Task A_connection_that_the_server_refuses_is_told_with_its_reason(string? database, string? role, string reason)
     {
         await using var refused = Database.DataSourceWith(settings =>
-            (settings.Database, settings.Username, settings.Password) = (database ?? settings.Database, role ?? settings.Username, role ?? settings.Password));
+            (settings.Database, settings.Username, settings.Password) =
+                (database ?? settings.Database, role ?? settings.Username, role ?? settings.Password));
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(refused).MergeAsync(1L, Changes(("A", "1"))));
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => new StackEnvMerger(refused).MergeAsync(1L, Changes(("A", "1"))));
 
         Assert.Contains(reason, failure.Message, StringComparison.Ordinal);
         Assert.Contains(role ?? database!, failure.Message, StringComparison.Ordinal);
@@ -45,7 +48,8 @@ public sealed class DataSourceTests : DatabaseTest
     public async Task Automatic_preparation_works_with_the_whole_batch()
     {
         var id = await Database.InsertAsync();
-        await using var preparing = Database.DataSourceWith(static settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (20, 2, 1));
+        await using var preparing = Database.DataSourceWith(
+            static settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (20, 2, 1));
         var merger = new StackEnvMerger(preparing);
 
         for (var turn = 1; turn <= 10; turn++)
@@ -73,7 +77,8 @@ public sealed class DataSourceTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var hostile = Database.DataSourceWith(static settings => settings.Options =
-            "-c default_transaction_isolation=serializable -c default_transaction_read_only=on -c lock_timeout=1 -c statement_timeout=20000 -c standard_conforming_strings=off");
+            "-c default_transaction_isolation=serializable -c default_transaction_read_only=on -c lock_timeout=1 -c " +
+            "statement_timeout=20000 -c standard_conforming_strings=off");
         await using var holder = await Database.LockAsync(id);
 
         var merging = new StackEnvMerger(hostile).MergeAsync(id, Changes(("A", "quote\\\"d")));

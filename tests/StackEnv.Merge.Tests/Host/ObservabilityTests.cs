@@ -35,7 +35,9 @@ public sealed class ObservabilityTests : DatabaseTest
                 if (instrument.Meter.Name is "StackEnv.Merge")
                 {
                     var buckets = (instrument as Histogram<double>)?.Advice?.HistogramBucketBoundaries;
-                    instruments.Add($"{instrument.Name} {instrument.Unit}: {instrument.Description}{(buckets is null ? "" : $" Up to {string.Join(", ", buckets)}.")}");
+                    instruments.Add(
+                        $"{instrument.Name} {instrument.Unit}: " +
+                        $"{instrument.Description}{(buckets is null ? "" : $" Up to {string.Join(", ", buckets)}.")}");
                 }
             },
         };
@@ -49,7 +51,8 @@ public sealed class ObservabilityTests : DatabaseTest
     public async Task Each_outcome_is_one_event()
     {
         var logger = new FakeLogger<StackEnvMerger>();
-        var merger = new StackEnvMerger(Database.DataSource, new() { KeyColumn = "slug", LockTimeout = TimeSpan.FromMilliseconds(50) }, logger);
+        var merger = new StackEnvMerger(
+            Database.DataSource, new() { KeyColumn = "slug", LockTimeout = TimeSpan.FromMilliseconds(50) }, logger);
         await InsertAsync("shop", "healthy");
         await InsertAsync("gone", "deleting");
 
@@ -57,7 +60,8 @@ public sealed class ObservabilityTests : DatabaseTest
         await merger.MergeAsync("shop", Changes(("A", "1")));
         await Assert.ThrowsAsync<StackDeletingException>(() => merger.MergeAsync("gone", Changes(("A", "1"))));
         await Assert.ThrowsAsync<InvalidEnvKeyException>(() => merger.MergeAsync("shop", Changes(("bad key", "1"))));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => merger.MergeAsync("shop", Changes(("A", "2")), new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => merger.MergeAsync("shop", Changes(("A", "2")), new CancellationToken(canceled: true)));
         await using (await Database.LockAsync(await Database.ScalarAsync<Guid>("SELECT id FROM stacks WHERE slug = 'shop'")))
         {
             await Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync("shop", Changes(("A", "2"))));
@@ -69,15 +73,19 @@ public sealed class ObservabilityTests : DatabaseTest
             await using (proxied)
             {
                 proxy.Arm(WireFault.BeforeServer("COMMIT", WireAction.Close));
-                await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => new StackEnvMerger(proxied, new() { KeyColumn = "slug" }, logger).MergeAsync("shop", Changes(("A", "3"))));
+                await Assert.ThrowsAsync<MergeOutcomeUnknownException>(
+                    () => new StackEnvMerger(proxied, new() { KeyColumn = "slug" }, logger).MergeAsync("shop", Changes(("A", "3"))));
             }
         }
 
         await Database.ExecuteAsync("ALTER TABLE stacks RENAME TO elsewhere");
         await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync("shop", Changes(("A", "2"))));
 
-        var events = logger.Collector.GetSnapshot().Select(static record =>
-            $"{record.Id.Id} {record.Id.Name} {record.Level}: {string.Join(", ", record.StructuredState!.Where(static field => field.Key is not ("{OriginalFormat}" or "ElapsedMs")).Select(static field => $"{field.Key}={field.Value}"))}");
+        var events =
+            from record in logger.Collector.GetSnapshot()
+            let fields = record.StructuredState!.Where(static field => field.Key is not ("{OriginalFormat}" or "ElapsedMs"))
+            let shown = fields.Select(static field => $"{field.Key}={field.Value}")
+            select $"{record.Id.Id} {record.Id.Name} {record.Level}: {string.Join(", ", shown)}";
         await Verifier.Verify(string.Join('\n', events));
     }
 
@@ -102,15 +110,27 @@ public sealed class ObservabilityTests : DatabaseTest
 
         await Database.Merger.MergeAsync(id, Changes(("A", "1"), ("OLD", "")));
         await Database.Merger.MergeAsync(id, Changes(("A", "1")));
-        await Assert.ThrowsAsync<StackNotFoundException>(() => Database.Merger.MergeAsync(((StackRef)id).OwnedBy(Guid.NewGuid()), Changes()));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Database.Merger.MergeAsync(id, Changes(), new CancellationToken(canceled: true)));
+        await Assert.ThrowsAsync<StackNotFoundException>(
+            () => Database.Merger.MergeAsync(((StackRef)id).OwnedBy(Guid.NewGuid()), Changes()));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => Database.Merger.MergeAsync(id, Changes(), new CancellationToken(canceled: true)));
         var misused = Database.MergerWith(static options => options.IsValidKey = static _ => throw new NotSupportedException());
         await Assert.ThrowsAsync<NotSupportedException>(() => misused.MergeAsync(id, Changes(("A", "1"))));
 
         Assert.All(spans, static span => Assert.Equal(("stackenv.merge", ActivityKind.Client), (span.OperationName, span.Kind)));
-        Assert.Equal(["committed", "unchanged", "not_found", "cancelled", "error"], spans.Select(static span => span.GetTagItem("stackenv.merge.outcome")));
+        Assert.Equal(
+            ["committed", "unchanged", "not_found", "cancelled", "error"],
+            spans.Select(static span => span.GetTagItem("stackenv.merge.outcome")));
         Assert.Equal((1, 1), (spans[0].GetTagItem("stackenv.merge.keys_set"), spans[0].GetTagItem("stackenv.merge.keys_deleted")));
-        Assert.Equal([ActivityStatusCode.Unset, ActivityStatusCode.Unset, ActivityStatusCode.Error, ActivityStatusCode.Unset, ActivityStatusCode.Error], spans.Select(static span => span.Status));
+        Assert.Equal(
+            [
+                ActivityStatusCode.Unset,
+                ActivityStatusCode.Unset,
+                ActivityStatusCode.Error,
+                ActivityStatusCode.Unset,
+                ActivityStatusCode.Error,
+            ],
+            spans.Select(static span => span.Status));
         Assert.Equal("not_found", spans[2].GetTagItem("error.type"));
     }
 
@@ -150,7 +170,9 @@ public sealed class ObservabilityTests : DatabaseTest
         Assert.Equal(
             ["stackenv.merge.outcome=committed", "stackenv.merge.outcome=unchanged", "stackenv.merge.outcome=invalid_env_key"],
             measured.Where(static entry => entry.Instrument is "stackenv.merge.duration").Select(static entry => entry.Outcome));
-        Assert.All(measured.Where(static entry => entry.Instrument is "stackenv.merge.duration"), static entry => Assert.InRange(entry.Value, 0, 60));
+        Assert.All(
+            measured.Where(static entry => entry.Instrument is "stackenv.merge.duration"),
+            static entry => Assert.InRange(entry.Value, 0, 60));
         Assert.Equal(2, measured.Where(static entry => entry.Instrument is "stackenv.merge.keys_set").Sum(static entry => entry.Value));
         Assert.Equal(1, measured.Where(static entry => entry.Instrument is "stackenv.merge.keys_deleted").Sum(static entry => entry.Value));
     }

@@ -18,12 +18,27 @@ public sealed class OptionsTests : IAsyncDisposable
         { "StatusColumn is empty", static options => options.StatusColumn = "" },
         { "EnvVarsColumn is empty", static options => options.EnvVarsColumn = "" },
         { "UpdatedAtColumn is empty", static options => options.UpdatedAtColumn = "" },
-        { "DeletingStatuses names no status, so that a stack in teardown would be written to", static options => options.DeletingStatuses.Clear() },
+        {
+            "DeletingStatuses names no status, so that a stack in teardown would be written to",
+            static options => options.DeletingStatuses.Clear()
+        },
         { "DeletingStatuses has a status that PostgreSQL cannot store", static options => options.DeletingStatuses.Add("a\0b") },
-        { "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)", static options => options.LockTimeout = TimeSpan.Zero },
-        { "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)", static options => options.LockTimeout = Timeout.InfiniteTimeSpan },
-        { "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)", static options => options.LockTimeout = TimeSpan.FromTicks(9_999) },
-        { "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)", static options => options.LockTimeout = TimeSpan.FromMilliseconds(int.MaxValue + 1L) },
+        {
+            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)",
+            static options => options.LockTimeout = TimeSpan.Zero
+        },
+        {
+            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)",
+            static options => options.LockTimeout = Timeout.InfiniteTimeSpan
+        },
+        {
+            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)",
+            static options => options.LockTimeout = TimeSpan.FromTicks(9_999)
+        },
+        {
+            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)",
+            static options => options.LockTimeout = TimeSpan.FromMilliseconds(int.MaxValue + 1L)
+        },
         { "MaxEnvBytes must be at least 2, the size of an empty set", static options => options.MaxEnvBytes = 1 },
         { "IsValidKey is null", static options => options.IsValidKey = null! },
     };
@@ -68,7 +83,8 @@ public sealed class OptionsTests : IAsyncDisposable
     }
 
     [Fact]
-    public void A_missing_data_source_is_a_misuse() => Assert.Throws<ArgumentNullException>("dataSource", static () => new StackEnvMerger(null!));
+    public void A_missing_data_source_is_a_misuse() =>
+        Assert.Throws<ArgumentNullException>("dataSource", static () => new StackEnvMerger(null!));
 
     [Fact]
     public async Task A_multiplexing_data_source_is_refused()

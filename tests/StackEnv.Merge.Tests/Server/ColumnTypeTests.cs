@@ -31,10 +31,12 @@ public sealed class ColumnTypeTests : DatabaseTest
             "text" or "text_domain" or "varchar" or "varchar(80)" or "char(80)" => ("mine", "team", "others"),
             _ => (1L, 2L, 3L),
         };
-        await Database.ExecuteAsync($"CREATE TABLE typed (id {type} PRIMARY KEY, team_id {type}, status text, env_vars jsonb, updated_at timestamptz)");
+        await Database.ExecuteAsync(
+            $"CREATE TABLE typed (id {type} PRIMARY KEY, team_id {type}, status text, env_vars jsonb, updated_at timestamptz)");
         foreach (var id in new[] { mine, others })
         {
-            await Database.ExecuteAsync($"INSERT INTO typed VALUES ($1::text::{type}, $2::text::{type}, 'up', '{{}}')", $"{id.Key}", $"{team.Key}");
+            await Database.ExecuteAsync(
+                $"INSERT INTO typed VALUES ($1::text::{type}, $2::text::{type}, 'up', '{{}}')", $"{id.Key}", $"{team.Key}");
         }
 
         var result = await Typed().MergeAsync(Owned(mine, team), Changes(("A", "1")));
@@ -62,7 +64,8 @@ public sealed class ColumnTypeTests : DatabaseTest
         await Database.ExecuteAsync("INSERT INTO typed VALUES (1, 'up', '{}'), (2, 'deleting', '{}')");
 
         Assert.True((await Typed().MergeAsync(1L, Changes(("A", "1")))).Changed);
-        Assert.Equal("deleting", (await Assert.ThrowsAsync<StackDeletingException>(() => Typed().MergeAsync(2L, Changes(("A", "1"))))).Status);
+        Assert.Equal(
+            "deleting", (await Assert.ThrowsAsync<StackDeletingException>(() => Typed().MergeAsync(2L, Changes(("A", "1"))))).Status);
     }
 
     [Theory]
@@ -124,7 +127,9 @@ public sealed class ColumnTypeTests : DatabaseTest
     [Fact]
     public async Task A_set_that_is_generated_itself_is_refused()
     {
-        await Database.ExecuteAsync("CREATE TABLE typed (id bigint PRIMARY KEY, status text, env_vars jsonb GENERATED ALWAYS AS ('{}') STORED, updated_at timestamptz)");
+        await Database.ExecuteAsync(
+            "CREATE TABLE typed (id bigint PRIMARY KEY, status text, env_vars jsonb GENERATED ALWAYS AS ('{}') STORED, updated_at " +
+            "timestamptz)");
         await Database.ExecuteAsync("INSERT INTO typed VALUES (1, 'up')");
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Typed().MergeAsync(1L, Changes(("A", "1"))));

@@ -39,14 +39,16 @@ public sealed class DatabaseEncodingTests : DatabaseTest, IAsyncLifetime
     {
         var id = await CreateAsync("LATIN1");
         await using var preparing = Database.DataSourceWith(settings =>
-            (settings.Database, settings.SearchPath, settings.MaxPoolSize, settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) = (_name, "public", 1, 20, 1));
+            (settings.Database, settings.SearchPath, settings.MaxPoolSize, settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) =
+                (_name, "public", 1, 20, 1));
         var merger = new StackEnvMerger(preparing, journals: [new Journal(static (_, _) => [])]);
         await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "漢字"))));
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "1"))));
 
         Assert.True(failure.IsTransient);
-        Assert.Equal((1, 1), ((await merger.MergeAsync(id, Changes(("A", "1")))).KeysSet, (await merger.MergeAsync(id, Changes())).TotalAfter));
+        Assert.Equal(
+            (1, 1), ((await merger.MergeAsync(id, Changes(("A", "1")))).KeysSet, (await merger.MergeAsync(id, Changes())).TotalAfter));
     }
 
     [Fact]
@@ -63,7 +65,8 @@ public sealed class DatabaseEncodingTests : DatabaseTest, IAsyncLifetime
     private async Task<Guid> CreateAsync(string encoding)
     {
         await Database.ExecuteAsync($"CREATE DATABASE {_name} ENCODING {encoding} LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
-        _dataSource = Database.DataSourceWith(settings => (settings.Database, settings.SearchPath, settings.Pooling) = (_name, "public", false));
+        _dataSource = Database.DataSourceWith(
+            settings => (settings.Database, settings.SearchPath, settings.Pooling) = (_name, "public", false));
         await StacksTable.CreateAsync(_dataSource);
         return await StacksTable.InsertAsync(_dataSource, "shop");
     }

@@ -18,7 +18,8 @@ public sealed class IdentifierTests : DatabaseTest
         using var builder = new NpgsqlCommandBuilder();
         string Quote(string name) => builder.QuoteIdentifier(name);
         await Database.ExecuteAsync(
-            $"CREATE TABLE {Quote(table)} ({Quote(key)} bigint PRIMARY KEY, {Quote(owner)} bigint, {Quote(status)} text, {Quote(env)} jsonb, {Quote(updatedAt)} timestamptz)");
+            $"CREATE TABLE {Quote(table)} ({Quote(key)} bigint PRIMARY KEY, {Quote(owner)} bigint, {Quote(status)} text, {Quote(env)} " +
+            $"jsonb, {Quote(updatedAt)} timestamptz)");
         await Database.ExecuteAsync($"INSERT INTO {Quote(table)} VALUES (1, 7, 'up', NULL, NULL), (2, 7, 'up', NULL, NULL)");
         var merger = Database.MergerWith(options =>
             (options.Table, options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn, options.UpdatedAtColumn) =
@@ -27,7 +28,10 @@ public sealed class IdentifierTests : DatabaseTest
         var result = await merger.MergeAsync(((StackRef)1L).OwnedBy(7), Changes(("A", "1")));
 
         Assert.True(result.Changed);
-        Assert.Equal(1, await Database.ScalarAsync<long>($"SELECT count(*) FROM {Quote(table)} WHERE {Quote(env)} IS NOT NULL AND {Quote(updatedAt)} IS NOT NULL"));
+        Assert.Equal(
+            1,
+            await Database.ScalarAsync<long>(
+                $"SELECT count(*) FROM {Quote(table)} WHERE {Quote(env)} IS NOT NULL AND {Quote(updatedAt)} IS NOT NULL"));
     }
 
     [Theory]

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
 using StackEnv.LocalPostgres;
 
@@ -53,9 +52,12 @@ public sealed partial class PlanTests : DatabaseTest
     private async Task FillAsync()
     {
         await Database.ExecuteAsync("ALTER TABLE stacks SET (fillfactor = 50)");
-        await Database.ExecuteAsync(string.Create(
-            CultureInfo.InvariantCulture,
-            $"INSERT INTO stacks (slug, env_vars) SELECT 'stack-' || number, jsonb_build_object('A', number::text, 'B', number::text) FROM generate_series(1, {Stacks}) AS number"));
+        await Database.ExecuteAsync(
+            """
+            INSERT INTO stacks (slug, env_vars)
+            SELECT 'stack-' || number, jsonb_build_object('A', number::text, 'B', number::text) FROM generate_series(1, $1) AS number
+            """,
+            Stacks);
         await Database.ExecuteAsync("VACUUM (ANALYZE) stacks");
     }
 

@@ -71,7 +71,8 @@ public sealed class RowSecurityTests : DatabaseTest, IAsyncLifetime
         var id = await Database.InsertAsync();
         using var watch = new LeakWatch(Secret, "StackEnv.Merge");
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(_role.DataSource, logger: watch).MergeAsync(id, Changes(("B", Secret))));
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => new StackEnvMerger(_role.DataSource, logger: watch).MergeAsync(id, Changes(("B", Secret))));
 
         watch.Read(failure);
         Assert.Empty(watch.Leaks);
@@ -87,7 +88,8 @@ public sealed class RowSecurityTests : DatabaseTest, IAsyncLifetime
         await Database.ExecuteAsync($"ALTER ROLE {_role.Name} SET row_security = off");
         var id = await Database.InsertAsync();
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(_role.DataSource).MergeAsync(id, Changes(("A", "1"))));
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => new StackEnvMerger(_role.DataSource).MergeAsync(id, Changes(("A", "1"))));
 
         Assert.Contains("row-level security policy", failure.Message, StringComparison.Ordinal);
     }

@@ -26,7 +26,8 @@ public sealed class SchemaAdviceTests : DatabaseTest
         Assert.Contains($"Set StackEnvMergeOptions.{option} ", failure.Message, StringComparison.Ordinal);
 
         await Database.ExecuteAsync(failure.Message[failure.Message.IndexOf("ALTER TABLE", StringComparison.Ordinal)..]);
-        await Database.ExecuteAsync(string.Equals(option, "OwnerColumn", StringComparison.Ordinal) ? "UPDATE stacks SET owner = team_id" : "SELECT");
+        await Database.ExecuteAsync(
+            string.Equals(option, "OwnerColumn", StringComparison.Ordinal) ? "UPDATE stacks SET owner = team_id" : "SELECT");
         Assert.True((await merger.MergeAsync(stack, Changes(("A", "1")))).Changed);
     }
 
@@ -36,7 +37,8 @@ public sealed class SchemaAdviceTests : DatabaseTest
         await Database.ExecuteAsync("ALTER TABLE stacks RENAME env_vars TO \"🚀\"");
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
-            () => Database.MergerWith(static options => (options.EnvVarsColumn, options.KeyColumn) = ("🚀", "name")).MergeAsync("shop", Changes(("A", "1"))));
+            () => Database.MergerWith(static options => (options.EnvVarsColumn, options.KeyColumn) = ("🚀", "name")).MergeAsync(
+                "shop", Changes(("A", "1"))));
 
         Assert.Contains("Set StackEnvMergeOptions.KeyColumn ", failure.Message, StringComparison.Ordinal);
     }
@@ -47,7 +49,11 @@ public sealed class SchemaAdviceTests : DatabaseTest
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
             () => Database.MergerWith(static options => options.KeyColumn = "name").MergeAsync("shop", Changes(("A", "1"))));
 
-        Assert.Contains("""Set StackEnvMergeOptions.KeyColumn to the right column of "stacks", or add it: ALTER TABLE "stacks" ADD COLUMN "name" text""", failure.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "Set StackEnvMergeOptions.KeyColumn to the right column of \"stacks\", or add it: " +
+            "ALTER TABLE \"stacks\" ADD COLUMN \"name\" text",
+            failure.Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -57,12 +63,17 @@ public sealed class SchemaAdviceTests : DatabaseTest
     {
         var merger = Database.MergerWith(options => (options.Schema, options.Table) = (schema, "Stack Rows"));
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(((StackRef)1L).OwnedBy("me"), Changes(("A", "1"))));
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => merger.MergeAsync(((StackRef)1L).OwnedBy("me"), Changes(("A", "1"))));
         Assert.Equal(PostgresErrorCodes.UndefinedTable, failure.SqlState);
-        Assert.Contains("Set StackEnvMergeOptions.Schema and .Table to the table of your stacks", failure.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "Set StackEnvMergeOptions.Schema and .Table to the table of your stacks", failure.Message, StringComparison.Ordinal);
 
         var create = failure.Message[failure.Message.IndexOf("CREATE TABLE", StringComparison.Ordinal)..];
-        Assert.StartsWith(schema is null ? "CREATE TABLE \"Stack Rows\" (" : "CREATE TABLE \"nowhere\".\"Stack Rows\" (", create, StringComparison.Ordinal);
+        Assert.StartsWith(
+            schema is null ? "CREATE TABLE \"Stack Rows\" (" : "CREATE TABLE \"nowhere\".\"Stack Rows\" (",
+            create,
+            StringComparison.Ordinal);
         if (schema is null)
         {
             await Database.ExecuteAsync(create);

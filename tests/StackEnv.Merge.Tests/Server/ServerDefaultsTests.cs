@@ -74,7 +74,8 @@ public sealed class ServerDefaultsTests : DatabaseTest
         var id = await Database.InsertAsync();
         await using var role = await TestRole.CreateAsync(Database);
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(role.DataSource).MergeAsync(id, Changes(("A", "1"))));
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => new StackEnvMerger(role.DataSource).MergeAsync(id, Changes(("A", "1"))));
 
         Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, failure.SqlState);
         Assert.Contains("permission denied for table stacks", failure.Message, StringComparison.Ordinal);
@@ -83,7 +84,9 @@ public sealed class ServerDefaultsTests : DatabaseTest
     [Fact]
     public async Task A_statement_timeout_of_the_hosts_own_does_not_end_the_wait_for_the_row_and_does_end_a_write_that_takes_too_long()
     {
-        await Database.ExecuteAsync("CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep((NEW.env_vars->>'SECONDS')::float); RETURN NEW; END $$");
+        await Database.ExecuteAsync(
+            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep((NEW.env_vars->>'SECONDS')::float); " +
+            "RETURN NEW; END $$");
         await Database.ExecuteAsync("CREATE TRIGGER dawdle BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION dawdle()");
         var id = await Database.InsertAsync("""{"SECONDS": "0"}""");
         await using var hurried = Database.DataSourceWith(static settings => settings.Options = "-c statement_timeout=500");
@@ -113,7 +116,9 @@ public sealed class ServerDefaultsTests : DatabaseTest
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
             () => new StackEnvMerger(hurried, new() { LockTimeout = TimeSpan.FromSeconds(20) }).MergeAsync(id, Changes(("A", "1"))));
 
-        Assert.Equal(connection.PostgreSqlVersion.Major >= FirstWithTransactionTimeout ? "25P04" : PostgresErrorCodes.UndefinedObject, failure.SqlState);
+        Assert.Equal(
+            connection.PostgreSqlVersion.Major >= FirstWithTransactionTimeout ? "25P04" : PostgresErrorCodes.UndefinedObject,
+            failure.SqlState);
         await holder.DisposeAsync();
         Assert.Equal("{}", await Database.EnvAsync(id));
     }
@@ -128,7 +133,8 @@ public sealed class ServerDefaultsTests : DatabaseTest
             return [new("SELECT 1")];
         });
         var holder = await Database.LockAsync(id);
-        var merging = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(20) }, journals: [slow]).MergeAsync(id, Changes(("A", Value), ("OLD", "")));
+        var merging = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(20) }, journals: [slow]).MergeAsync(
+            id, Changes(("A", Value), ("OLD", "")));
         await Database.WaitersAsync(1);
         await Task.Delay(20);
         await holder.CommitStatusAsync(id, "failed"); // a write, which stricter isolation would not let the merge follow

@@ -6,7 +6,8 @@ namespace StackEnv.Samples.Api.Tests.Infrastructure;
 
 public static class JsonHttp
 {
-    public static Task<HttpResponseMessage> PatchEnvAsync(this HttpClient client, string slug, string body, CancellationToken cancellationToken = default) =>
+    public static Task<HttpResponseMessage> PatchEnvAsync(
+        this HttpClient client, string slug, string body, CancellationToken cancellationToken = default) =>
         client.PatchAsync(new Uri($"/stacks/{slug}/env", UriKind.Relative), Content(body), cancellationToken);
 
     public static StringContent Content(string body) => new(body, Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
@@ -17,5 +18,6 @@ public static class JsonHttp
         return document.RootElement.Clone();
     }
 
-    public static async Task<string> ErrorAsync(this HttpResponseMessage response) => (await response.JsonAsync()).GetProperty("error").GetString()!;
+    public static async Task<string> ErrorAsync(this HttpResponseMessage response) =>
+        (await response.JsonAsync()).GetProperty("error").GetString()!;
 }

@@ -39,7 +39,9 @@ public sealed class RunningApi : IAsyncDisposable
             {
                 builder.Logging.ClearProviders();
                 if (logs is not null)
+                {
                     builder.Logging.AddProvider(logs).SetMinimumLevel(LogLevel.Trace).AddFilter(static (_, _) => true);
+                }
             });
         await app.StartAsync();
         return new(app);

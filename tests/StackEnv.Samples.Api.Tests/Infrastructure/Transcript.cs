@@ -7,16 +7,20 @@ using System.Text.RegularExpressions;
 
 namespace StackEnv.Samples.Api.Tests.Infrastructure;
 
-/// <summary>Requests and their answers as text: status, the headers that matter, and the body. What differs at each run is replaced.</summary>
+/// <summary>
+/// Requests and their answers as text: status, the headers that matter, and the body. What differs at each run is replaced.
+/// </summary>
 public sealed partial class Transcript
 {
-    private static readonly JsonSerializerOptions Readable = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Readable =
+        new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
     private static readonly string[] Headers = ["Content-Type", "Location", "Retry-After", "WWW-Authenticate", "Allow"];
 
     private readonly StringBuilder _text = new();
 
     /// <summary>Sends a request; a body goes as JSON unless <paramref name="mediaType"/> says otherwise.</summary>
-    public async Task<HttpResponseMessage> SendAsync(HttpClient client, string method, string path, string? body = null, string? mediaType = "application/json; charset=utf-8")
+    public async Task<HttpResponseMessage> SendAsync(
+        HttpClient client, string method, string path, string? body = null, string? mediaType = "application/json; charset=utf-8")
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), new Uri(path, UriKind.Relative));
         if (body is not null)
@@ -42,7 +46,10 @@ public sealed partial class Transcript
         _text.Append(CultureInfo.InvariantCulture, $"{request.Method} {request.RequestUri!.PathAndQuery}").Append('\n');
         if (requestBody is not null)
         {
-            _text.Append(request.Content!.Headers.ContentType?.ToString() is null or "application/json" or "application/json; charset=utf-8" ? "" : $"Content-Type: {request.Content.Headers.ContentType}\n");
+            _text.Append(
+                request.Content!.Headers.ContentType?.ToString() is null or "application/json" or "application/json; charset=utf-8"
+                    ? ""
+                    : $"Content-Type: {request.Content.Headers.ContentType}\n");
             _text.Append(requestBody).Append('\n');
         }
 
@@ -50,7 +57,9 @@ public sealed partial class Transcript
         foreach (var name in Headers)
         {
             if (response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values))
+            {
                 _text.Append(CultureInfo.InvariantCulture, $"{name}: {string.Join(", ", values)}").Append('\n');
+            }
         }
 
         _text.Append(Indent(await response.Content.ReadAsStringAsync())).Append("\n\n");

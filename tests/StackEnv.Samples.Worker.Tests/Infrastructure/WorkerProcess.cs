@@ -22,7 +22,8 @@ public sealed class WorkerProcess : IAsyncDisposable
         _process.BeginErrorReadLine();
 
         // Ends the worker when this test run is itself killed, which closes the pipe that the watcher reads.
-        _watcher = Process.Start(new ProcessStartInfo("sh", ["-c", "read -r done || kill -s KILL \"$0\"", _process.Id.ToString(CultureInfo.InvariantCulture)])
+        _watcher = Process.Start(new ProcessStartInfo(
+            "sh", ["-c", "read -r done || kill -s KILL \"$0\"", _process.Id.ToString(CultureInfo.InvariantCulture)])
         {
             UseShellExecute = false,
             RedirectStandardInput = true,
@@ -34,7 +35,8 @@ public sealed class WorkerProcess : IAsyncDisposable
     public string Output => string.Join('\n', _output);
 
     /// <summary>Starts a worker and waits until it says that it has started.</summary>
-    public static Task<WorkerProcess> StartAsync(params (string Name, string Value)[] settings) => StartAsync("Application started", settings);
+    public static Task<WorkerProcess> StartAsync(params (string Name, string Value)[] settings) =>
+        StartAsync("Application started", settings);
 
     /// <summary>Starts a worker and waits until it says this.</summary>
     public static async Task<WorkerProcess> StartAsync(string says, params (string Name, string Value)[] settings)
@@ -62,7 +64,8 @@ public sealed class WorkerProcess : IAsyncDisposable
         var started = Stopwatch.GetTimestamp();
         while (!Output.Contains(text, StringComparison.Ordinal))
         {
-            Assert.True(Stopwatch.GetElapsedTime(started) < Limit && !_process.HasExited, $"The worker did not say '{text}', but:\n{Output}");
+            Assert.True(
+                Stopwatch.GetElapsedTime(started) < Limit && !_process.HasExited, $"The worker did not say '{text}', but:\n{Output}");
             await Task.Delay(10);
         }
     }
@@ -92,7 +95,9 @@ public sealed class WorkerProcess : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (!_process.HasExited)
+        {
             await KillAsync();
+        }
 
         await _watcher.StandardInput.WriteLineAsync("done");
         _watcher.StandardInput.Close();

@@ -27,7 +27,9 @@ public abstract class WorkerTest : DatabaseTest
 
     /// <summary>What a user sees of a request: its status and what else there is to say.</summary>
     protected async Task<string> StateAsync(long request) => (await Database.ScalarAsync<string>(
-        "SELECT concat_ws(' ', status, error_code, keys_set || '+' || keys_deleted || '-' || total_after) FROM env_change_requests WHERE id = $1", request))!;
+        "SELECT concat_ws(' ', status, error_code, keys_set || '+' || keys_deleted || '-' || total_after) FROM env_change_requests WHERE " +
+        "id = $1",
+        request))!;
 
     /// <summary>Waits for the final state of a request.</summary>
     protected async Task<string> OutcomeAsync(long request)
