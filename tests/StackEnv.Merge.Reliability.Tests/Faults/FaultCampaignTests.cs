@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading.Channels;
 using Xunit.Sdk;
@@ -9,6 +10,7 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
 {
     private const int Lanes = 48;
     private const int OwnServers = 3;
+    private const int MostShown = 5;
 
     [Fact]
     public async Task Whatever_goes_wrong_the_caller_is_told_the_truth_and_the_next_merge_succeeds()
@@ -24,6 +26,7 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
         Array.ForEach(own, server => free.Writer.TryWrite(server));
         var messages = await MessageCounts.MeasureAsync(shared, marker);
         var tally = new FaultTally();
+        var untrue = new ConcurrentBag<string>();
         var startedAt = Stopwatch.GetTimestamp();
 
         await Parallel.ForEachAsync(campaign.Numbers, new ParallelOptions { MaxDegreeOfParallelism = Lanes }, async (run, cancellationToken) =>
@@ -33,7 +36,13 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
             try
             {
                 var lane = await server.RentAsync(plan.Settings);
-                tally.Add(await new FaultRun(server, lane, plan, marker, watch).RunAsync());
+                var report = await new FaultRun(server, lane, plan, marker, watch).RunAsync();
+                tally.Add(report);
+                if (report.IsLie || report.HasBrokenPool)
+                {
+                    untrue.Add($"Run {run}: told {report.Told}, and it was {(report.WasCommitted ? "" : "not ")}committed; next merge {report.Next}. {plan}. {campaign.Replay(run)} {report.Failure}");
+                }
+
                 server.GiveBack(lane);
             }
             catch (Exception failure)
@@ -52,6 +61,8 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
         var elapsed = Stopwatch.GetElapsedTime(startedAt);
         campaign.Report($"{tally.Faults} faults in {elapsed.TotalSeconds:F0} s, {watch.Seen.Values.Sum()} texts read for the planted secret, {watch.Leaks.Count} with it");
         campaign.ReportTable(FaultTally.Columns, tally.Rows());
+        Assert.True(untrue.IsEmpty, $"{tally.Lies} lies and {tally.BrokenPools} failed next merges:\n{string.Join('\n', untrue.Take(MostShown))}");
+        Assert.Equal((0, 0), (tally.Lies, tally.BrokenPools));
         Assert.Empty(watch.Leaks);
         Assert.InRange(tally.LateCancels, 0, 1 + (tally.Faults / 1_000));
         await Task.WhenAll(own.Select(static server => server.DisposeAsync().AsTask()));

@@ -7,33 +7,20 @@ internal sealed class FaultTally
     private readonly List<FaultReport> _reports = [];
 
     /// <summary>How many merges were struck.</summary>
-    public int Faults
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _reports.Count(static report => report.HasStruck);
-            }
-        }
-    }
+    public int Faults => Count(static report => report.HasStruck);
+
+    /// <summary>How many callers were told what is not true.</summary>
+    public int Lies => Count(static report => report.IsLie);
+
+    /// <summary>How many next merges failed without an excuse.</summary>
+    public int BrokenPools => Count(static report => report.HasBrokenPool);
 
     /// <summary>How many next merges were cancelled by what was meant for the one before.</summary>
-    public int LateCancels
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _reports.Count(static report => report.HasLateCancel);
-            }
-        }
-    }
+    public int LateCancels => Count(static report => report.HasLateCancel);
 
     public static IReadOnlyList<string> Columns { get; } =
         ["fault", "times", "told committed", "told not committed", "told unknown", "of these committed", "lies", "next merge failed", "next got a dead idle connection first", "next got a late cancel first"];
 
-    /// <summary>A run that ended as it must: one that did not has failed the campaign.</summary>
     public void Add(FaultReport report)
     {
         lock (_gate)
@@ -59,9 +46,17 @@ internal sealed class FaultTally
         reports.Count(static report => report.Told == Told.NotCommitted),
         reports.Count(static report => report.Told == Told.Unknown),
         reports.Count(static report => report.Told == Told.Unknown && report.WasCommitted),
-        0,
-        0,
+        reports.Count(static report => report.IsLie),
+        reports.Count(static report => report.HasBrokenPool),
         reports.Count(static report => report.HasDeadConnection),
         reports.Count(static report => report.HasLateCancel),
     ];
+
+    private int Count(Func<FaultReport, bool> isCounted)
+    {
+        lock (_gate)
+        {
+            return _reports.Count(isCounted);
+        }
+    }
 }
