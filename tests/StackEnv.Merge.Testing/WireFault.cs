@@ -30,6 +30,9 @@ public sealed record WireFault(bool FromServer, int Message, int Offset, WireAct
     /// <summary>Strikes when the next message with this text has been passed on to the client.</summary>
     public static WireFault AfterServer(string text, WireAction action) => BeforeServer(text, action) with { Offset = Whole };
 
+    public override string ToString() =>
+        $"{Action} at message {Message} of the {(FromServer ? "server" : "client")}, offset {Offset}{(Says.Count == 0 ? "" : $", saying {string.Join(", ", Says)}")}";
+
     internal bool Matches(ReadOnlySpan<byte> message) => Text.Length == 0 || message.IndexOf(Encoding.UTF8.GetBytes(Text)) >= 0;
 
     internal int OffsetIn(int length) => Offset switch

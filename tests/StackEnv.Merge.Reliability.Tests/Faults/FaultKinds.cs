@@ -11,6 +11,7 @@ internal static class FaultKinds
         (FaultKind.HalfClose, 110),
         (FaultKind.Silence, 100),
         (FaultKind.Blackhole, 110),
+        (FaultKind.PoolerError, 100),
         (FaultKind.TimeLimit, 10),
         (FaultKind.Delay, 50),
         (FaultKind.CancelledToken, 120),
@@ -49,6 +50,10 @@ internal static class FaultKinds
 
     /// <summary>Whether the server process is asked to cancel what it is at, which it may notice as late as in the next statement.</summary>
     public static bool CancelsOnServer(this FaultKind kind) => kind is FaultKind.CancelledToken or FaultKind.CancelledQuery or FaultKind.FrozenProcess;
+
+    /// <summary>Whether the wire alone does everything, without the caller or another session.</summary>
+    public static bool IsOfTheWireAlone(this FaultKind kind) =>
+        kind is FaultKind.Close or FaultKind.Reset or FaultKind.HalfClose or FaultKind.PoolerError or FaultKind.TimeLimit;
 
     /// <summary>Whether it strikes a server process, so that there has to be one when the merge begins.</summary>
     public static bool StrikesProcess(this FaultKind kind) => kind.NeedsOwnServer() || kind is FaultKind.TerminatedSession or FaultKind.CancelledQuery;

@@ -3,6 +3,10 @@ namespace StackEnv.Merge.Reliability.Tests.Faults;
 /// <summary>One run of the campaign: which merge, in which setting, and what goes wrong where. Drawn from the run's own source alone.</summary>
 internal sealed class FaultPlan
 {
+    // What poolers say of themselves; servers say each of them too, but name the routine.
+    private static readonly string[] PoolersSqlStates =
+        ["57P01", "57P02", "57P03", "57P05", "57014", "53200", "53300", "25P03", "25P04", "08006", "08P01", "40001", "55P03", "58000", "XX000"];
+
     private static readonly TimeSpan BeyondTimeLimit = FaultLane.TimeLimit + TimeSpan.FromSeconds(3);
 
     /// <param name="random">The run's.</param>
@@ -24,6 +28,11 @@ internal sealed class FaultPlan
             var strikesServer = random.Next(2) == 0;
             var offset = random.Next(2) == 0 ? 0 : random.Next(1, int.MaxValue);
             Wire = new(strikesServer, random.Next(strikesServer ? fromServer : fromClient), offset, ActionOf(Kind, random));
+            if (Kind == FaultKind.PoolerError)
+            {
+                Wire = PoolersError(Wire, random);
+            }
+
             var works = Kind == FaultKind.TimeLimit ? random.Next(3) == 0 : Kind.MayStrikeWhileServerWorks() && random.Next(2) == 0;
             if (works)
             {
@@ -59,6 +68,20 @@ internal sealed class FaultPlan
 
     public override string ToString() =>
         $"{Kind} at {Wire}, {Settings}, {nameof(EarlierMerges)} = {EarlierMerges}, {nameof(Pause)} = {Pause.TotalMilliseconds:F1} ms, {nameof(DropsCancelRequests)} = {DropsCancelRequests}, {nameof(Delivers)} = {Delivers}, keys {string.Join(' ', Merge.Changes.Keys)}";
+
+    // The driver would lose track of what it has prepared on a connection that stays open without the server's answer.
+    private WireFault PoolersError(WireFault at, Random random)
+    {
+        var sqlState = PoolersSqlStates[random.Next(PoolersSqlStates.Length)];
+        var staysOpen = at.FromServer && !Settings.Prepares && random.Next(3) == 0;
+        var offset = random.Next(4) > 0 ? 0 : WireFault.Whole;
+        return at with
+        {
+            Offset = offset,
+            Action = staysOpen ? WireAction.DropUntilReady : at.FromServer ? WireAction.HalfClose : WireAction.Close,
+            Says = [random.Next(4) > 0 ? WireMessage.Fatal(sqlState) : WireMessage.Error(sqlState)],
+        };
+    }
 
     private static WireAction ActionOf(FaultKind kind, Random random) => kind switch
     {

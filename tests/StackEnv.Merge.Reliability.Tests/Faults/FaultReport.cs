@@ -1,8 +1,8 @@
 namespace StackEnv.Merge.Reliability.Tests.Faults;
 
-/// <summary>What came of one run.</summary>
+/// <summary>The result of one run.</summary>
 /// <param name="Kind">What was planned.</param>
-/// <param name="HasStruck">Whether it came to pass before the merge was over.</param>
+/// <param name="HasStruck">Whether it struck before the merge was over.</param>
 /// <param name="Told">What the caller was told.</param>
 /// <param name="WasCommitted">What the database holds.</param>
 /// <param name="NextFailed">Whether the next merge got a connection that the server had ended while it was idle, or a late cancel.</param>

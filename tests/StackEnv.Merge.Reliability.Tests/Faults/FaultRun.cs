@@ -73,7 +73,7 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         }
 
         var process = await lane.Proxy.Struck;
-        if (plan.Kind is FaultKind.Close or FaultKind.Reset or FaultKind.HalfClose or FaultKind.TimeLimit)
+        if (plan.Kind.IsOfTheWireAlone())
         {
             return process;
         }
