@@ -17,5 +17,7 @@ public static class Failures
         new MergeOutcomeUnknownException(Stack),
         new StackEnvStoreException(
             Stack, "PostgreSQL reported SQLSTATE 53300: sorry, too many clients already.", "53300", isTransient: true),
+        new UnsuitableTableException(Stack, "Column \"slug\" of \"stacks\" is not unique."),
+        new UnsuitableTableException(Stack, "More than one row has this key.", isCommitted: true),
     ];
 }

@@ -40,13 +40,14 @@ internal static class CommitOutcomeRules
             // The driver waits for the end of the batch before it keeps a connection open. What a host's code throws into it (a parameter,
             // a logger) comes before it has sent anything, and then nothing was answered.
             : isOpen ? !transaction.WarnedDuringCommit &&
-                (failure is NpgsqlException or OperationCanceledException or TimeoutException || transaction.NothingWasAnswered)
+                (failure is NpgsqlException or OperationCanceledException or TimeoutException ||
+                    (failure is not OutOfMemoryException && transaction.NothingWasAnswered))
             : transaction.FailedToWriteJournal(failure);
 
     private static bool IsCertain(PostgresException message, MergeTransaction transaction, bool isOpen) => transaction.Reached switch
     {
         // A journal has ended the transaction, and committed the merge or rolled it back.
-        MergeStep.Release when Provenance.IsOutsideTransaction(message) => false,
+        MergeStep.Marker when Provenance.IsMarkerGone(message) => false,
 
         // What was refused came before COMMIT, and the server skips all that follows, whether it goes on or ends the session.
         < MergeStep.Commit => true,

@@ -8,93 +8,131 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>What the journals write for one merge, and which of them returned what.</summary>
 internal sealed class JournalEntries
 {
-    private static readonly string[] TransactionWords = ["COMMIT", "END", "ROLLBACK", "ABORT", "BEGIN", "START", "PREPARE"];
-
     private readonly List<(NpgsqlBatchCommand Command, Type Journal)> _entries = [];
 
+    private JournalEntries()
+    {
+    }
+
     public IEnumerable<NpgsqlBatchCommand> Commands => _entries.Select(static entry => entry.Command);
+
+    public bool IsEmpty => _entries.Count == 0;
 
     /// <summary>The journals that returned anything.</summary>
     public string Names => string.Join(", ", _entries.Select(static entry => entry.Journal).Distinct());
 
-    /// <summary>Asks each journal once, in order. A journal that takes longer than the limit fails: a little later the server would end the session.</summary>
-    /// <exception cref="StackEnvStoreException">A journal failed. What it threw is not attached: its message could hold a value.</exception>
-    public static JournalEntries Collect(IStackEnvMergeJournal[] journals, StackRef stack, MergeResult result, TimeSpan limit)
+    /// <summary>Asks each journal once, in order. One that takes longer than the limit fails: a little later the server ends the session.</summary>
+    /// <exception cref="StackEnvStoreException">A journal failed. What it threw is not attached: it could hold a value.</exception>
+    public static async Task<JournalEntries> CollectAsync(
+        IStackEnvMergeJournal[] journals, StackRef stack, MergeResult result, TimeSpan limit, CancellationToken cancellationToken)
     {
         var startedAt = Stopwatch.GetTimestamp();
-        var entries = new JournalEntries();
-        foreach (var journal in journals)
-        {
-            entries.Add(journal, stack, result, startedAt, limit);
-        }
-
-        // Only now, because a journal can still change a command that it has returned before.
-        foreach (var (command, journal) in entries._entries)
-        {
-            if (WhatIsWrongWith(command) is { } problem)
-            {
-                throw Failed(stack, journal, problem, isTransient: false);
-            }
-        }
-
-        return entries;
-    }
-
-    /// <summary>The journal that returned this command; <see langword="null"/> if none did.</summary>
-    public Type? JournalOf(NpgsqlBatchCommand command) => _entries.FirstOrDefault(entry => entry.Command == command).Journal;
-
-    private static StackEnvStoreException Failed(StackRef stack, Type journal, string how, bool isTransient) =>
-        new(stack, $"The journal {journal} {how}.", sqlState: null, isTransient);
-
-    private static string? WhatIsWrongWith(NpgsqlBatchCommand? command) => command switch
-    {
-        null => "returned null, or a null command",
-
-        // After a barrier the server goes on after an error, up to a COMMIT that would commit nothing and look like one that did.
-        { AppendErrorBarrier: true } => "returned a command with an error barrier, which would divide the transaction",
-        _ when IsAboutTransaction(SqlWords.First(command.CommandText)) => "returned a command that begins or ends a transaction",
-        _ => null,
-    };
-
-    private static bool IsAboutTransaction(ReadOnlySpan<char> word)
-    {
-        foreach (var other in TransactionWords)
-        {
-            if (word.Equals(other, StringComparison.OrdinalIgnoreCase))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    // The clock is read for each command: a journal can return commands for ever.
-    private void Add(IStackEnvMergeJournal journal, StackRef stack, MergeResult result, long startedAt, TimeSpan limit)
-    {
-        var type = journal.GetType();
+        var journal = new JournalEntries();
+        var current = typeof(IStackEnvMergeJournal);
         try
         {
-            foreach (var command in journal.Record(stack, result) ?? [null!])
+            foreach (var each in journals)
             {
-                _entries.Add((command, type));
-                if (Stopwatch.GetElapsedTime(startedAt) >= limit)
+                current = each.GetType();
+
+                // The clock is read for each command: a journal can return commands without end.
+                foreach (var command in each.Record(stack, result) ?? throw new RejectedException("returned null"))
                 {
-                    break;
+                    journal._entries.Add((command, current));
+                    ThrowIfLate(startedAt, limit);
                 }
+
+                ThrowIfLate(startedAt, limit);
             }
+
+            // Only now, because a journal can still change a command that it has returned before.
+            foreach (var (command, type) in journal._entries)
+            {
+                current = type;
+                ThrowIfUnfit(command);
+                await BufferStreamsAsync(command, startedAt, limit, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            throw;
         }
 #pragma warning disable CA1031 // Whatever a host's code throws, the merge is rolled back.
         catch (Exception thrown)
 #pragma warning restore CA1031
         {
-            throw Failed(stack, type, $"threw {thrown.GetType()}", isTransient: false);
+            var rejected = thrown as RejectedException;
+            throw new StackEnvStoreException(
+                stack,
+                $"The journal {current} {rejected?.Message ?? $"threw {thrown.GetType()}"}.",
+                sqlState: null,
+                isTransient: rejected?.IsTransient ?? false);
         }
 
+        return journal;
+    }
+
+    /// <summary>The journal that returned this command; <see langword="null"/> if none did.</summary>
+    public Type? JournalOf(NpgsqlBatchCommand command) => _entries.FirstOrDefault(entry => entry.Command == command).Journal;
+
+    private static void ThrowIfLate(long startedAt, TimeSpan limit)
+    {
         if (Stopwatch.GetElapsedTime(startedAt) >= limit)
         {
             var late = string.Create(CultureInfo.InvariantCulture, $"was not ready within {limit.TotalSeconds} s");
-            throw Failed(stack, type, late, isTransient: true);
+            throw new RejectedException(late) { IsTransient = true };
         }
+    }
+
+    private static void ThrowIfUnfit(NpgsqlBatchCommand? command)
+    {
+        var problem = command switch
+        {
+            null => "returned a null command",
+
+            // After a barrier the server goes on after an error, up to a COMMIT that would commit nothing and look like one that did.
+            { AppendErrorBarrier: true } => "returned a command with an error barrier, which would divide the transaction",
+            _ when EndsTransaction(command.CommandText) => "returned a command that ends the transaction",
+            _ => null,
+        };
+        if (problem is not null)
+        {
+            throw new RejectedException(problem);
+        }
+    }
+
+    // A command is one statement, so its first words say what it is.
+    private static bool EndsTransaction(ReadOnlySpan<char> sql) => SqlWords.Next(ref sql) switch
+    {
+        "COMMIT" or "END" or "ABORT" => true,
+        "PREPARE" => SqlWords.Next(ref sql) is "TRANSACTION",
+        "ROLLBACK" => SqlWords.Next(ref sql) is not "TO" and var next &&
+            (next is not ("WORK" or "TRANSACTION") || SqlWords.Next(ref sql) is not "TO"),
+        _ => false,
+    };
+
+    // A stream is read now, and not when the command is sent: what it throws then would look like a lost connection.
+    private static async Task BufferStreamsAsync(
+        NpgsqlBatchCommand command, long startedAt, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        foreach (NpgsqlParameter parameter in command.Parameters)
+        {
+            if (parameter.Value is Stream stream)
+            {
+                var buffer = new MemoryStream();
+                var copy = stream.CopyToAsync(buffer, cancellationToken);
+                await copy.WaitAsync(limit, cancellationToken).ConfigureAwait(false);
+                ThrowIfLate(startedAt, limit);
+                buffer.Position = 0;
+                parameter.Value = buffer;
+            }
+        }
+    }
+
+#pragma warning disable CA1064 // It never leaves this class.
+    private sealed class RejectedException(string problem) : Exception(problem)
+#pragma warning restore CA1064
+    {
+        public bool IsTransient { get; init; }
     }
 }

@@ -42,7 +42,7 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
         {
             { StandbyWasGivenUp: true } => "The primary committed it, but the wait for its synchronous standby was cancelled: a failover can lose it.",
             { CommitCompleted: true } => "It was committed, but its result could not be read.",
-            { Reached: MergeStep.Release } => "A journal ended the transaction: remove its COMMIT or ROLLBACK. It may have been committed without what the journals write.",
+            { Reached: MergeStep.Marker } => "A journal ended the transaction: remove its COMMIT or ROLLBACK. It may have been committed without what the journals write.",
             _ when message is null => "The connection was lost while it was being committed: it was carried out as a whole or not at all.",
             _ when Provenance.IsServers(message) => $"The server reported SQLSTATE {message.SqlState} while it was being committed: it was carried out as a whole or not at all.",
             _ => $"A pooler or proxy reported SQLSTATE {message.SqlState} in the server's place: it was carried out as a whole or not at all.",

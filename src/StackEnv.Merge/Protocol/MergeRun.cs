@@ -88,6 +88,11 @@ internal sealed class MergeRun(
 
     private MergeAnswer ReadAnswer(MergeTransaction transaction)
     {
+        if (!transaction.IsAnswerComplete)
+        {
+            throw new InvalidDataException("The server wrote a row and did not return it.");
+        }
+
         var answer = MergeAnswer.Read(transaction, request, engine.Settings);
         if (answer.ShowsUnsuitableTable)
         {
@@ -104,7 +109,8 @@ internal sealed class MergeRun(
         {
             var journal = engine.Journals.Length == 0
                 ? null
-                : JournalEntries.Collect(engine.Journals, request.Stack, result, engine.Settings.Limits.Batch);
+                : await JournalEntries.CollectAsync(engine.Journals, request.Stack, result, engine.Settings.Limits.Batch, cancellationToken)
+                    .ConfigureAwait(false);
             await transaction.CommitAsync(journal, cancellationToken).ConfigureAwait(false);
         }
         else if (answer.IsInconclusive)

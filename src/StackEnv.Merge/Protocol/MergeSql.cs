@@ -43,10 +43,11 @@ internal sealed class MergeSql
     /// <summary>Lets the warnings of a COMMIT through, for sessions that suppress them.</summary>
     public static NpgsqlBatchCommand ShowWarnings() => new("SET LOCAL client_min_messages = warning");
 
-    public static NpgsqlBatchCommand Savepoint() => new("SAVEPOINT stackenv_merge");
+    /// <summary>A cursor ends with its transaction, and unlike a savepoint it does not put the journals' rows into a subtransaction.</summary>
+    public static NpgsqlBatchCommand OpenMarker() => new("DECLARE stackenv_merge CURSOR FOR SELECT");
 
-    /// <summary>Fails if a journal has ended the transaction: its savepoints ended with it.</summary>
-    public static NpgsqlBatchCommand ReleaseSavepoint() => new("RELEASE SAVEPOINT stackenv_merge");
+    /// <summary>Fails if a journal has ended the transaction.</summary>
+    public static NpgsqlBatchCommand CloseMarker() => new("CLOSE stackenv_merge");
 
     public NpgsqlBatchCommand LimitEachWait(TimeSpan wait) => new(wait == _lockTimeout ? _lockTimeoutText : LockTimeoutText(wait));
 

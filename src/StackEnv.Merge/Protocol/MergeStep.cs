@@ -9,7 +9,7 @@ internal enum MergeStep
     LockedRead,
     GuardedUpdate,
     Journal,
-    Release,
+    Marker,
     Commit,
     Done,
 }

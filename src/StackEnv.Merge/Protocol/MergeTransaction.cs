@@ -19,7 +19,7 @@ internal sealed class MergeTransaction : IDisposable
     private readonly TimeLimits _limits;
     private NpgsqlBatch? _closing;
     private JournalEntries? _journal;
-    private NpgsqlBatchCommand? _release;
+    private NpgsqlBatchCommand? _marker;
     private NpgsqlBatchCommand? _commit;
 
     public MergeTransaction(
@@ -101,7 +101,7 @@ internal sealed class MergeTransaction : IDisposable
     {
         null => MergeStep.Done,
         var command when command == _commit => MergeStep.Commit,
-        var command when command == _release => MergeStep.Release,
+        var command when command == _marker => MergeStep.Marker,
         var command when command == _lockedRead => MergeStep.LockedRead,
         var command when command == _guardedUpdate => MergeStep.GuardedUpdate,
         var command when _journal?.JournalOf(command) is not null => MergeStep.Journal,
@@ -152,8 +152,8 @@ internal sealed class MergeTransaction : IDisposable
     /// batch may take.
     /// </summary>
     /// <remarks>
-    /// A savepoint encloses what the journals write. Its answer comes first, which shows that a batch was sent at all; and if a journal has
-    /// ended the transaction, it cannot be released, and COMMIT is skipped.
+    /// A cursor is open while the journals write. Its answer comes first, which shows that the batch was sent at all; and if a journal has
+    /// ended the transaction, the cursor is gone, closing it fails, and COMMIT is skipped.
     /// </remarks>
     public async Task CommitAsync(JournalEntries? journal, CancellationToken cancellationToken)
     {
@@ -161,15 +161,15 @@ internal sealed class MergeTransaction : IDisposable
         _commit = MergeSql.Commit();
         // Its time is limited as a whole, below.
         _closing = new NpgsqlBatch(_merge.Connection) { Timeout = 0 };
-        if (journal is not null)
+        if (journal is { IsEmpty: false })
         {
-            _closing.BatchCommands.Add(MergeSql.Savepoint());
+            _closing.BatchCommands.Add(MergeSql.OpenMarker());
             foreach (var command in journal.Commands)
             {
                 _closing.BatchCommands.Add(command);
             }
 
-            _closing.BatchCommands.Add(_release = MergeSql.ReleaseSavepoint());
+            _closing.BatchCommands.Add(_marker = MergeSql.CloseMarker());
         }
 
         _closing.BatchCommands.Add(_commit);

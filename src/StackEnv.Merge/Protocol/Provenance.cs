@@ -14,6 +14,9 @@ internal static partial class Provenance
     private const string WaitsForStandby = "SyncRepWaitForLSN";
     private const string ChecksReplicaIdentity = "CheckCmdReplicaIdentity";
 
+    // Each names a table or a column of the statement's text, and never what a literal of it holds.
+    private static readonly string[] FindsNames = ["parserOpenTable", "errorMissingColumn", "errorMissingRTE"];
+
     // Each names the table, and the policy.
     private static readonly string[] ChecksPrivileges = ["aclcheck_error", "check_enable_rls", "ExecWithCheckOptions"];
 
@@ -47,9 +50,8 @@ internal static partial class Provenance
     public static bool LeavesCommitOpen(PostgresException answer) =>
         answer.SqlState is PostgresErrorCodes.StatementCompletionUnknown || HasClass(answer, "08");
 
-    /// <summary>Whether there is no such savepoint, or no transaction, any more.</summary>
-    public static bool IsOutsideTransaction(PostgresException message) =>
-        message.SqlState is PostgresErrorCodes.NoActiveSqlTransaction or PostgresErrorCodes.InvalidSavepointSpecification;
+    /// <summary>Whether the cursor is gone that was opened before the journals' statements: its transaction has ended.</summary>
+    public static bool IsMarkerGone(PostgresException message) => message.SqlState is PostgresErrorCodes.InvalidCursorName;
 
     /// <summary>Whether a deferred constraint or trigger refused the commit: it ran before anything was committed.</summary>
     public static bool RefusesCommit(PostgresException answer) => HasClass(answer, "23") || HasClass(answer, "P0");
@@ -77,11 +79,12 @@ internal static partial class Provenance
     /// </summary>
     public static bool IsSafe(PostgresException message, MergeStep refused) => refused switch
     {
-        // A message about the text of a journal's statement can quote what the journal wrote into it.
-        MergeStep.Journal => IsAboutOurs(message) && IsSafeWithoutPosition(message),
+        // A message about the text of a journal's statement can quote what the journal wrote into it, except for the names of what is missing.
+        MergeStep.Journal => IsAboutOurs(message) && (IsSafeWithoutPosition(message) ||
+            (message.Position > 0 && FindsNames.Contains(message.Routine, StringComparer.Ordinal))),
 
         // These have no parameters and evaluate nothing of the host's.
-        MergeStep.NotSent or MergeStep.Begin or MergeStep.Limits or MergeStep.Release => true,
+        MergeStep.NotSent or MergeStep.Begin or MergeStep.Limits or MergeStep.Marker => true,
         _ => (IsAboutText(message) && (HasClass(message, "42") || HasClass(message, "0A") || HasClass(message, "3F"))) ||
             (IsAboutOurs(message) && IsSafeWithoutPosition(message)),
     };

@@ -3,9 +3,9 @@ namespace StackEnv.Merge.Text;
 /// <summary>Reads as much of a statement's text as shows what kind of statement it is.</summary>
 internal static class SqlWords
 {
-    /// <summary>The first word, after white space, comments and empty statements.</summary>
+    /// <summary>Takes the next word of a statement, after white space, comments and empty statements.</summary>
     /// <remarks><see href="https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-COMMENTS">The manual: comments</see>; they nest.</remarks>
-    public static ReadOnlySpan<char> First(ReadOnlySpan<char> sql)
+    public static string Next(ref ReadOnlySpan<char> sql)
     {
         while (true)
         {
@@ -31,7 +31,9 @@ internal static class SqlWords
             length++;
         }
 
-        return sql[..length];
+        var word = sql[..length].ToString().ToUpperInvariant();
+        sql = sql[length..];
+        return word;
     }
 
     private static ReadOnlySpan<char> AfterComment(ReadOnlySpan<char> sql)
@@ -39,20 +41,17 @@ internal static class SqlWords
         var depth = 0;
         for (var at = 0; at + 1 < sql.Length; at++)
         {
-            var two = sql.Slice(at, 2);
-            if (two is "/*")
+            switch (sql.Slice(at, 2))
             {
-                depth++;
-                at++;
-            }
-            else if (two is "*/")
-            {
-                depth--;
-                at++;
-                if (depth == 0)
-                {
-                    return sql[(at + 1)..];
-                }
+                case "/*":
+                    depth++;
+                    at++;
+                    break;
+                case "*/" when --depth == 0:
+                    return sql[(at + 2)..];
+                case "*/":
+                    at++;
+                    break;
             }
         }
 

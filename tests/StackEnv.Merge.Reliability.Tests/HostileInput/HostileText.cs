@@ -15,7 +15,8 @@ internal static class HostileText
 
     private static readonly Gen<string> Unicode =
         Gen.OneOf(
-            "é", "e\u0301", "漢", "🚀", "👩‍👩‍👧", "\u202e", "\u200b", "\ufeff", "\ufffd", "\ufffe", "\uffff", "\U0001fffe", "\U0010ffff", "ß",
+            "é", "e\u0301", "漢", "🚀", "👩‍👩‍👧", "\u202e", "\u200b", "\ufeff", "\ufffd", "\ufffe", "\uffff", "\U0001fffe", "\U0010ffff",
+            "ß",
             "İ", "ﬀ");
 
     private static readonly Gen<string> AnyScalar = Gen.OneOf(

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
@@ -12,23 +11,16 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 /// <param name="Exponent">The exponent.</param>
 internal sealed record JsonNumber(bool Negative, string Whole, string Fraction, int Exponent) : Json
 {
-    public override void WriteInput(StringBuilder text) => text
-        .Append(Negative ? "-" : "")
-        .Append(Whole)
-        .Append(Fraction.Length > 0 ? "." : "")
-        .Append(Fraction)
-        .Append(Exponent == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"e{Exponent}"));
+    public override string Written => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{(Negative ? "-" : "")}{Whole}{(Fraction.Length > 0 ? "." : "")}{Fraction}{(Exponent == 0 ? "" : $"e{Exponent}")}");
 
-    public override void Write(StringBuilder text, string colon, string comma)
+    public override string Print(string colon, string comma)
     {
         var scale = Math.Max(0, Fraction.Length - Exponent);
-        var digits = Whole + Fraction + new string('0', Math.Max(0, Exponent - Fraction.Length));
-        digits = digits.PadLeft(scale + 1, '0');
-        var whole = digits[..^scale].TrimStart('0');
-        text
-            .Append(Negative && digits.AsSpan().ContainsAnyExcept('0') ? "-" : "")
-            .Append(whole.Length == 0 ? "0" : whole)
-            .Append(scale > 0 ? "." : "")
-            .Append(digits.AsSpan(digits.Length - scale));
+        var digits = (Whole + Fraction + new string('0', Math.Max(0, Exponent - Fraction.Length))).PadLeft(scale + 1, '0');
+        var whole = digits[..^scale].TrimStart('0').PadLeft(1, '0');
+        var sign = Negative && digits.AsSpan().ContainsAnyExcept('0') ? "-" : "";
+        return scale > 0 ? $"{sign}{whole}.{digits[^scale..]}" : sign + whole;
     }
 }

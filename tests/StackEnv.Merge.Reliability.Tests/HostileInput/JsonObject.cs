@@ -22,36 +22,16 @@ internal sealed record JsonObject(IReadOnlyList<(JsonString Key, Json Value)> Me
         return byKey;
     }
 
-    public override void WriteInput(StringBuilder text)
-    {
-        text.Append("{ ");
-        for (var at = 0; at < Members.Count; at++)
-        {
-            text.Append(at == 0 ? "" : "\r\n,");
-            Members[at].Key.WriteInput(text);
-            text.Append("  :");
-            Members[at].Value.WriteInput(text);
-        }
+    public override string Written =>
+        $"{{ {string.Join("\r\n,", Members.Select(static member => $"{member.Key.Written}  :{member.Value.Written}"))}}}";
 
-        text.Append('}');
-    }
-
-    public override void Write(StringBuilder text, string colon, string comma)
+    public override string Print(string colon, string comma)
     {
         var members = ByKey()
             .Select(static member => (Utf8: Encoding.UTF8.GetBytes(member.Key), member.Key, member.Value))
             .OrderBy(static member => member.Utf8.Length)
-            .ThenBy(static member => member.Utf8, Comparer<byte[]>.Create(static (one, other) => one.AsSpan().SequenceCompareTo(other)));
-        var separator = "";
-        text.Append('{');
-        foreach (var (_, key, value) in members)
-        {
-            text.Append(separator);
-            new JsonString(key).Write(text, colon, comma);
-            value.Write(text.Append(colon), colon, comma);
-            separator = comma;
-        }
-
-        text.Append('}');
+            .ThenBy(static member => member.Utf8, Comparer<byte[]>.Create(static (one, other) => one.AsSpan().SequenceCompareTo(other)))
+            .Select(member => $"{new JsonString(member.Key).Print(colon, comma)}{colon}{member.Value.Print(colon, comma)}");
+        return $"{{{string.Join(comma, members)}}}";
     }
 }

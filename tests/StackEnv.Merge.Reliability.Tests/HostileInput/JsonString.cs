@@ -7,26 +7,12 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 /// <param name="EscapesAll">Whether every code unit was written as an escape.</param>
 internal sealed record JsonString(string Value, bool EscapesAll = false) : Json
 {
-    public override void WriteInput(StringBuilder text)
+    public override string Written =>
+        EscapesAll ? $"\"{string.Concat(Value.Select(static unit => $"\\u{(int)unit:X4}"))}\"" : Print("", "");
+
+    public override string Print(string colon, string comma)
     {
-        if (!EscapesAll)
-        {
-            Write(text, "", "");
-            return;
-        }
-
-        text.Append('"');
-        foreach (var unit in Value)
-        {
-            text.Append(CultureInfo.InvariantCulture, $"\\u{(int)unit:X4}");
-        }
-
-        text.Append('"');
-    }
-
-    public override void Write(StringBuilder text, string colon, string comma)
-    {
-        text.Append('"');
+        var text = new StringBuilder("\"", Value.Length + 2);
         foreach (var unit in Value)
         {
             _ = unit switch
@@ -43,6 +29,6 @@ internal sealed record JsonString(string Value, bool EscapesAll = false) : Json
             };
         }
 
-        text.Append('"');
+        return text.Append('"').ToString();
     }
 }

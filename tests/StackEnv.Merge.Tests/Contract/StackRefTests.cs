@@ -74,14 +74,15 @@ public sealed class StackRefTests : DatabaseTest
     [Fact]
     public async Task A_key_that_several_rows_have_is_reported_and_not_passed_over()
     {
-        await Database.ExecuteAsync("CREATE TABLE twins (slug text, team_id bigint, status text, env_vars jsonb)");
+        await Database.ExecuteAsync("CREATE TABLE twins (slug text, team_id bigint, status text, env_vars jsonb, UNIQUE (team_id, slug))");
         await Database.ExecuteAsync("INSERT INTO twins VALUES ('shop', 1, 'up', '{}'), ('shop', 2, 'up', '{}')");
         var merger = Database.MergerWith(
             static options => (options.Table, options.KeyColumn, options.UpdatedAtColumn) = ("twins", "slug", null));
 
-        var misuse = await Assert.ThrowsAsync<InvalidOperationException>(() => merger.MergeAsync("shop", Changes(("A", "1"))));
+        var unsuitable = await Assert.ThrowsAsync<UnsuitableTableException>(() => merger.MergeAsync("shop", Changes(("A", "1"))));
 
-        Assert.Contains("add a unique index", misuse.Message, StringComparison.Ordinal);
+        Assert.Contains("name the owner with OwnedBy", unsuitable.Message, StringComparison.Ordinal);
+        Assert.Equal(2, await Database.ScalarAsync<long>("SELECT count(*) FROM twins WHERE env_vars = '{}'"));
         Assert.Equal(1, (await merger.MergeAsync(((StackRef)"shop").OwnedBy(2), Changes(("B", "2"), ("A", null)))).TotalAfter);
     }
 

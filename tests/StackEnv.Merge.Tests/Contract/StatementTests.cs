@@ -111,7 +111,7 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
 
         _transcript.AppendLine(CultureInfo.InvariantCulture, $"== {title}: {outcome}");
         var transactions = 0;
-        foreach (var statement in _log.Take())
+        foreach (var statement in _log.Take().Where(static statement => !IsFirstLook(statement)))
         {
             transactions += statement.StartsWith("BEGIN", StringComparison.Ordinal) ? 1 : 0;
             _transcript.AppendLine(transactions < 2 ? statement : WithoutTimes(statement));
@@ -119,6 +119,9 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
 
         _transcript.AppendLine();
     }
+
+    // Each of these mergers is new. FirstLookTests has the look at the table.
+    private static bool IsFirstLook(string statement) => statement.StartsWith("WITH RECURSIVE", StringComparison.Ordinal);
 
     // How much of the time-out is left for a second transaction depends on the day.
     private static string WithoutTimes(string statement) =>

@@ -17,6 +17,8 @@ public sealed partial class PlanTests : DatabaseTest
         await using var log = await StatementLog.StartAsync(Database.ConnectionString);
         var merger = new StackEnvMerger(log.DataSource);
         StackRef stack = await Database.ScalarAsync<Guid>("SELECT id FROM stacks LIMIT 1");
+        await merger.MergeAsync(stack, Changes(("A", "1")));
+        log.Clear();
         foreach (var changes in KindsOfChanges)
         {
             await merger.MergeAsync(stack, changes);

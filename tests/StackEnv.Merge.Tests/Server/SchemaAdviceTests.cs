@@ -81,21 +81,6 @@ public sealed class SchemaAdviceTests : DatabaseTest
         }
     }
 
-    [Theory]
-    [InlineData("json")]
-    [InlineData("text")]
-    public async Task A_column_that_is_not_jsonb_is_named_and_the_statement_given_converts_it(string type)
-    {
-        await Database.ExecuteAsync("ALTER TABLE stacks ALTER COLUMN env_vars DROP DEFAULT");
-        var id = await Database.InsertAsync();
-        await Database.ExecuteAsync($"ALTER TABLE stacks ALTER COLUMN env_vars TYPE {type} USING env_vars::text::{type}");
-
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
-
-        await Database.ExecuteAsync(failure.Message[failure.Message.IndexOf("ALTER TABLE", StringComparison.Ordinal)..]);
-        Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
-    }
-
     [Fact]
     public async Task A_reference_of_the_wrong_type_is_explained()
     {

@@ -60,15 +60,13 @@ public sealed class SearchPathTests : DatabaseTest
                 stack, Changes(("B", "12345678"))));
     }
 
-    [Theory]
-    [InlineData("varchar", "varchar")]
-    [InlineData("char(4)", "character")]
-    public async Task An_operator_that_fits_the_key_column_better_finds_no_other_stack(string keyType, string operandType)
+    [Fact]
+    public async Task An_operator_that_fits_the_key_column_better_finds_no_other_stack()
     {
-        await Database.ExecuteAsync($"CREATE TABLE keyed (id {keyType} PRIMARY KEY, status text, env_vars jsonb, updated_at timestamptz)");
+        await Database.ExecuteAsync("CREATE TABLE keyed (id varchar PRIMARY KEY, status text, env_vars jsonb, updated_at timestamptz)");
         await Database.ExecuteAsync("INSERT INTO keyed VALUES ('mine', 'up', '{}'), ('your', 'up', '{}')");
-        await Database.ExecuteAsync($"CREATE FUNCTION act({operandType}, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'");
-        await Database.ExecuteAsync($"CREATE OPERATOR = (LEFTARG = {operandType}, RIGHTARG = text, FUNCTION = act)");
+        await Database.ExecuteAsync("CREATE FUNCTION act(varchar, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'");
+        await Database.ExecuteAsync("CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = text, FUNCTION = act)");
 
         var result = await Record.ExceptionAsync(
             () => Database.MergerWith(static options => options.Table = "keyed").MergeAsync("mine", Changes(("A", "1"))));

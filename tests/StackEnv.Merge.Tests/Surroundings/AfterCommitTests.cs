@@ -144,7 +144,7 @@ public sealed class AfterCommitTests : DatabaseTest
     {
         await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
 
-        Assert.True(lane.Proxy.HasStruck);
+        await lane.Proxy.Struck.WaitAsync(TimeSpan.FromSeconds(30));
         Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
         Assert.False((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }

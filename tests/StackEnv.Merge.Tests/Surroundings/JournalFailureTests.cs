@@ -83,12 +83,13 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
     [
         $"NOTIFY {Secret}, 'it''s {Secret}' {Secret}",
         $"NOTIFY channel, '{Secret}'s'",
-        $"SELECT * FROM {Secret}",
+        $"SELECT '{Secret}'::regclass",
         $"SELECT '{Secret}'::int",
         $"SET {Secret} = 1",
         $"SET ROLE {Secret}",
         $"CREATE TABLE {Secret}.t ()",
-        $"SELECT {Secret}",
+        $"SELECT nextval('{Secret}')",
+        $"SELECT has_table_privilege('{Secret}', 'SELECT')",
     ];
 
     [Theory]

@@ -101,7 +101,7 @@ public sealed class LoginTests : DatabaseTest
 
         await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
 
-        Assert.True(proxy.HasStruck);
+        await proxy.Struck.WaitAsync(TimeSpan.FromSeconds(30));
         Assert.Equal("{}", await Database.EnvAsync(id));
         Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }
