@@ -3,7 +3,9 @@ using Npgsql;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>Carries out merges: opens a connection, looks at the table if nobody has yet, runs the merge, and gives the connection back.</summary>
+/// <summary>
+/// Carries out merges: opens a connection, looks at the table if nobody has yet, runs the merge, and gives the connection back.
+/// </summary>
 internal sealed class MergeEngine(NpgsqlDataSource dataSource, MergeSettings settings, IStackEnvMergeJournal[] journals)
 {
     private readonly bool _hasSeveralHosts = dataSource is NpgsqlMultiHostDataSource;
@@ -18,7 +20,7 @@ internal sealed class MergeEngine(NpgsqlDataSource dataSource, MergeSettings set
 
     public MergeSql Sql { get; } = new(settings);
 
-    public TableCheck Table { get; } = new(settings);
+    public TableCheck Table { get; } = new(settings, new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Encoding);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<MergeResult> MergeAsync(MergeRequest request, CancellationToken cancellationToken)
@@ -76,7 +78,7 @@ internal sealed class MergeEngine(NpgsqlDataSource dataSource, MergeSettings set
         {
             await connection.DisposeAsync().ConfigureAwait(false);
         }
-#pragma warning disable CA1031 // A failed rollback on the way back to the pool cannot change the outcome, and the driver discards that connection.
+#pragma warning disable CA1031 // A failed rollback on the way back cannot change the outcome; the driver discards the connection.
         catch (Exception)
 #pragma warning restore CA1031
         {

@@ -5,7 +5,9 @@ using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>Which stack, and the changes found valid: what is set and what is deleted, also in the form in which PostgreSQL takes them.</summary>
+/// <summary>
+/// Which stack, and the changes found valid: what is set and what is deleted, also in the form in which PostgreSQL takes them.
+/// </summary>
 internal sealed partial class MergeRequest : IDisposable
 {
     private static readonly JsonContext AsPostgresWritesIt = new(new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });

@@ -38,7 +38,12 @@ internal static partial class Provenance
     /// <summary>Whether PostgreSQL itself said this. It always names its routine; poolers that speak in its place do not.</summary>
     public static bool IsServers(PostgresException message) => !string.IsNullOrEmpty(message.Routine);
 
-    /// <summary>Whether the server ended the session while a statement ran. It does not interrupt a COMMIT that is being carried out.</summary>
+    /// <summary>Whether this ended the session, and not only the transaction.</summary>
+    public static bool EndsTheSession(PostgresException message) => message.InvariantSeverity is "FATAL" or "PANIC";
+
+    /// <summary>
+    /// Whether the server ended the session while a statement ran. It does not interrupt a COMMIT that is being carried out.
+    /// </summary>
     public static bool EndsTheSessionBeforeCommit(PostgresException message) =>
         string.Equals(message.Routine, EndsSession, StringComparison.Ordinal) && message.SqlState is
             PostgresErrorCodes.AdminShutdown or
@@ -46,7 +51,9 @@ internal static partial class Provenance
             IdleInTransactionSessionTimeout or
             TransactionTimeout;
 
-    /// <summary>Whether the answer to COMMIT leaves open if it was carried out: a distributed engine's ambiguous result, a lost worker.</summary>
+    /// <summary>
+    /// Whether the answer to COMMIT leaves open if it was carried out: a distributed engine's ambiguous result, a lost worker.
+    /// </summary>
     public static bool LeavesCommitOpen(PostgresException answer) =>
         answer.SqlState is PostgresErrorCodes.StatementCompletionUnknown || HasClass(answer, "08");
 
@@ -61,16 +68,22 @@ internal static partial class Provenance
 
     public static bool IsWarning(PostgresNotice notice) => string.Equals(notice.InvariantSeverity, "WARNING", StringComparison.Ordinal);
 
-    /// <summary>Whether the server is a standby, or has been made read-only: what BEGIN READ WRITE, or the locked read, then fails with.</summary>
+    /// <summary>
+    /// Whether the server is a standby, or has been made read-only: what BEGIN READ WRITE, or the locked read, then fails with.
+    /// </summary>
     public static bool IsStandby(PostgresException message, MergeStep refused) =>
         (refused == MergeStep.Begin && message.SqlState is PostgresErrorCodes.FeatureNotSupported) ||
         (refused is MergeStep.Begin or MergeStep.LockedRead or MergeStep.GuardedUpdate && IsAboutOurs(message) &&
             message.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction);
 
-    /// <summary>Whether the message is about the text of the statement itself, and not about what a function, trigger or policy does.</summary>
+    /// <summary>
+    /// Whether the message is about the text of the statement itself, and not about what a function, trigger or policy does.
+    /// </summary>
     public static bool IsAboutText(PostgresException message) => message.Position > 0 && IsAboutOurs(message);
 
-    /// <summary>Whether the statement waited for the row itself: one line of context, with the place of a row version, as in "(0,5)".</summary>
+    /// <summary>
+    /// Whether the statement waited for the row itself: one line of context, with the place of a row version, as in "(0,5)".
+    /// </summary>
     public static bool IsAboutRow(PostgresException message) => message.Where is { } where && RowVersion.IsMatch(where);
 
     /// <summary>
@@ -79,7 +92,8 @@ internal static partial class Provenance
     /// </summary>
     public static bool IsSafe(PostgresException message, MergeStep refused) => refused switch
     {
-        // A message about the text of a journal's statement can quote what the journal wrote into it, except for the names of what is missing.
+        // A message about the text of a journal's statement can quote what the journal wrote into it, except for the names of what is
+        // missing.
         MergeStep.Journal => IsAboutOurs(message) && (IsSafeWithoutPosition(message) ||
             (message.Position > 0 && FindsNames.Contains(message.Routine, StringComparer.Ordinal))),
 
@@ -106,6 +120,6 @@ internal static partial class Provenance
     private static bool IsAboutOurs(PostgresException message) =>
         string.IsNullOrEmpty(message.Where) && string.IsNullOrEmpty(message.InternalQuery) && message.InternalPosition == 0;
 
-    [GeneratedRegex(@"^[^\n]*\(\d+,\d+\)[^\n]*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^[^\n]*\([0-9]+,[0-9]+\)[^\n]*$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex RowVersion { get; }
 }

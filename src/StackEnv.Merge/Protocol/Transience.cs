@@ -36,7 +36,9 @@ internal static class Transience
                 Provenance.HasClass(message, "57"),
         };
 
-    /// <summary>The connection failed while the merge was under way. When the driver loses track of the messages, it throws a plain exception.</summary>
+    /// <summary>
+    /// The connection failed while the merge was under way. When the driver loses track of the messages, it throws a plain exception.
+    /// </summary>
     /// <remarks><see href="https://github.com/npgsql/npgsql/issues/6391">npgsql#6391</see>.</remarks>
     public static bool OfDriver(Exception failure) =>
         failure is TimeoutException or SocketException or IOException or NpgsqlException { IsTransient: true } ||

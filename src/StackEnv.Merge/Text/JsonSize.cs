@@ -4,7 +4,9 @@ using System.Text.Json;
 
 namespace StackEnv.Merge.Text;
 
-/// <summary>Sizes of compact JSON in UTF-8 bytes, counted as PostgreSQL writes <c>jsonb</c>: only what must be escaped is escaped.</summary>
+/// <summary>
+/// Sizes of compact JSON in UTF-8 bytes, counted as PostgreSQL writes <c>jsonb</c>: only what must be escaped is escaped.
+/// </summary>
 internal static class JsonSize
 {
     public const int EmptyObject = 2;
