@@ -46,7 +46,7 @@ internal sealed class MergeSettings
 
         Table = new(options);
         Limits = new(options.LockTimeout);
-        MaxEnvBytes = options.MaxEnvBytes;
+        MaxEnvBytes = Math.Min(options.MaxEnvBytes, JsonSize.LargestString);
         RequireOwner = options.RequireOwner;
         IsValidKey = options.IsValidKey!;
     }
