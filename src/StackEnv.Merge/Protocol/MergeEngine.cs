@@ -48,7 +48,7 @@ internal sealed class MergeEngine(NpgsqlDataSource dataSource, MergeSettings set
         {
             Table.LockStrongly();
         }
-        else if (Provenance.HasClass(message, "42"))
+        else if (refused is MergeStep.LockedRead or MergeStep.GuardedUpdate && Provenance.IsAboutText(message))
         {
             Table.Forget();
         }
