@@ -36,12 +36,12 @@ internal sealed class MergeEngine(NpgsqlDataSource dataSource, MergeSettings set
         }
     }
 
-    /// <summary>What a failure says about the next merge: the server is a standby, or the table is not as it was.</summary>
+    /// <summary>What a failure says about the next merge: the pooled connections are of no use, or the table is not as it was.</summary>
     public void Learn(PostgresException message, MergeStep refused)
     {
-        if (Provenance.IsStandby(message, refused))
+        if (Provenance.IsStandby(message, refused) || Provenance.IsStatementLost(message))
         {
-            // The endpoint may point elsewhere by now, but none of the pooled connections does.
+            // The endpoint may point elsewhere by now, but none of the pooled connections does; and this one would fail for ever.
             _dataSource.Clear();
         }
         else if (refused == MergeStep.GuardedUpdate && Provenance.IsAboutRow(message))

@@ -67,6 +67,10 @@ internal static partial class Provenance
         (refused is MergeStep.Begin or MergeStep.LockedRead or MergeStep.GuardedUpdate && IsAboutOurs(message) &&
             message.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction);
 
+    /// <summary>Whether the driver takes a statement for prepared that the session does not have: after DEALLOCATE ALL, or an ill-timed cancel.</summary>
+    public static bool IsStatementLost(PostgresException message) =>
+        message.SqlState is PostgresErrorCodes.InvalidSqlStatementName && IsAboutOurs(message);
+
     /// <summary>Whether the message is about the text of the statement itself, and not about what a function, trigger or policy does.</summary>
     public static bool IsAboutText(PostgresException message) => message.Position > 0 && IsAboutOurs(message);
 
