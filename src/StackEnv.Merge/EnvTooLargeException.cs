@@ -19,7 +19,8 @@ public sealed class EnvTooLargeException : StackEnvMergeException
             isTransient: false,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The environment variables of stack {stack} would take {sizeBytes} bytes, and {limitBytes} are allowed. Nothing was written. Delete keys or shorten values."))
+                $"The environment variables of stack {stack} would take {sizeBytes} bytes, and {limitBytes} are allowed. Nothing was " +
+                $"written. Delete keys, shorten values, or divide the changes."))
     {
         SizeBytes = sizeBytes;
         LimitBytes = limitBytes;

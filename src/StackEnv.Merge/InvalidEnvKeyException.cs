@@ -16,7 +16,8 @@ public sealed class InvalidEnvKeyException : StackEnvMergeException
             stack,
             "invalid_env_key",
             isTransient: false,
-            $"{Printable.Quote(key)} is not a valid environment variable key. By default keys match [A-Z_][A-Z0-9_]*. Nothing was written to stack {stack}.")
+            $"{Printable.Quote(key)} is not a valid environment variable key. By default keys match [A-Z_][A-Z0-9_]*. Nothing was " +
+            $"written to stack {stack}.")
         => Key = Printable.Escape(key);
 
     /// <summary>Gets the key, with unprintable characters escaped, and cut if it is long.</summary>

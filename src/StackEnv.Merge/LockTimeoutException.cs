@@ -18,7 +18,8 @@ public sealed class LockTimeoutException : StackEnvMergeException
             isTransient: true,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"Stack {stack} could not be locked within {lockTimeout.TotalMilliseconds} ms: another transaction holds its row, or the table. Nothing was written. Try again."))
+                $"Stack {stack} could not be locked within {lockTimeout.TotalMilliseconds} ms: another transaction holds its row, or " +
+                $"the table. Nothing was written. Try again."))
         => LockTimeout = lockTimeout;
 
     /// <summary>Gets the limit that was reached: the merger's <see cref="StackEnvMergeOptions.LockTimeout"/>.</summary>

@@ -12,7 +12,11 @@ public sealed class StackDeletingException : StackEnvMergeException
     /// <param name="stack">The stack that the merge was asked for.</param>
     /// <param name="status">The status that was read under the row lock.</param>
     public StackDeletingException(StackRef stack, string status)
-        : base(stack, "stack_deleting", isTransient: false, $"Stack {stack} is being torn down (status {Printable.Quote(status)}). Nothing was written.")
+        : base(
+            stack,
+            "stack_deleting",
+            isTransient: false,
+            $"Stack {stack} is being torn down (status {Printable.Quote(status)}). Nothing was written.")
         => Status = status;
 
     /// <summary>Gets the status that was read under the row lock.</summary>

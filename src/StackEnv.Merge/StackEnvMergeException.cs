@@ -7,7 +7,8 @@ namespace StackEnv.Merge;
 /// </remarks>
 public abstract class StackEnvMergeException : Exception
 {
-    private protected StackEnvMergeException(StackRef stack, string errorCode, bool isTransient, string message, Exception? innerException = null)
+    private protected StackEnvMergeException(
+        StackRef stack, string errorCode, bool isTransient, string message, Exception? innerException = null)
         : base(message, innerException)
     {
         Stack = stack;

@@ -27,7 +27,8 @@ public static class StackEnvMergeServiceCollectionExtensions
         services.TryAddSingleton<IStackEnvMerger>(provider => Create(
             provider,
             provider.GetService<NpgsqlDataSource>() ?? throw new InvalidOperationException(
-                "AddStackEnvMerge needs an NpgsqlDataSource. Register one: services.AddNpgsqlDataSource(connectionString), of the package Npgsql.DependencyInjection."),
+                "AddStackEnvMerge needs an NpgsqlDataSource. Register one: services.AddNpgsqlDataSource(connectionString), of the " +
+                "package Npgsql.DependencyInjection."),
             provider.GetServices<IStackEnvMergeJournal>(),
             configure));
         return services;
@@ -46,20 +47,25 @@ public static class StackEnvMergeServiceCollectionExtensions
     /// It does nothing if an <see cref="IStackEnvMerger"/> of that key is registered already. Otherwise it works as
     /// <see cref="AddStackEnvMerge(IServiceCollection, Action{StackEnvMergeOptions}?)"/>.
     /// </remarks>
-    public static IServiceCollection AddKeyedStackEnvMerge(this IServiceCollection services, object? serviceKey, Action<StackEnvMergeOptions>? configure = null)
+    public static IServiceCollection AddKeyedStackEnvMerge(
+        this IServiceCollection services, object? serviceKey, Action<StackEnvMergeOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(services);
         services.TryAddKeyedSingleton<IStackEnvMerger>(serviceKey, (provider, key) => Create(
             provider,
             provider.GetKeyedService<NpgsqlDataSource>(key) ?? throw new InvalidOperationException(
-                $"AddKeyedStackEnvMerge needs an NpgsqlDataSource of the key '{key}'. Register one: services.AddNpgsqlDataSource(connectionString, serviceKey: key), of the package Npgsql.DependencyInjection."),
+                $"AddKeyedStackEnvMerge needs an NpgsqlDataSource of the key '{key}'. Register one: " +
+                "services.AddNpgsqlDataSource(connectionString, serviceKey: key), of the package Npgsql.DependencyInjection."),
             provider.GetKeyedServices<IStackEnvMergeJournal>(key),
             configure));
         return services;
     }
 
     private static StackEnvMerger Create(
-        IServiceProvider provider, NpgsqlDataSource dataSource, IEnumerable<IStackEnvMergeJournal> journals, Action<StackEnvMergeOptions>? configure)
+        IServiceProvider provider,
+        NpgsqlDataSource dataSource,
+        IEnumerable<IStackEnvMergeJournal> journals,
+        Action<StackEnvMergeOptions>? configure)
     {
         var options = new StackEnvMergeOptions();
         configure?.Invoke(options);

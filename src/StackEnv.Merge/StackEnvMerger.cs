@@ -51,16 +51,18 @@ public sealed class StackEnvMerger : IStackEnvMerger
         ArgumentNullException.ThrowIfNull(dataSource);
         if (new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Multiplexing)
         {
-            throw new ArgumentException("A merge needs a connection to itself. Use a data source without Multiplexing=true.", nameof(dataSource));
+            throw new ArgumentException(
+                "A merge needs a connection to itself. Use a data source without Multiplexing=true.", nameof(dataSource));
         }
 
         _settings = new(options ?? new());
-        _engine = new(dataSource, _settings, [.. journals ?? []]);
+        _engine = new(new(dataSource, _settings, [.. journals ?? []]));
         _logger = logger ?? NullLogger<StackEnvMerger>.Instance;
     }
 
     /// <inheritdoc/>
-    public Task<MergeResult> MergeAsync(StackRef stack, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken = default)
+    public Task<MergeResult> MergeAsync(
+        StackRef stack, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(changes);
         if (stack.IsDefault)
@@ -70,19 +72,24 @@ public sealed class StackEnvMerger : IStackEnvMerger
 
         if (_settings.RequireOwner && stack.Owner is null)
         {
-            throw new ArgumentException($"{nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.RequireOwner)} is on: name the owner with {nameof(StackRef.OwnedBy)}.", nameof(stack));
+            throw new ArgumentException(
+                $"{nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.RequireOwner)} is on: name the owner with " +
+                $"{nameof(StackRef.OwnedBy)}.",
+                nameof(stack));
         }
 
         if (Transaction.Current is not null)
         {
             throw new InvalidOperationException(
-                "A merge commits its own transaction and cannot be part of an ambient one. Call it outside the TransactionScope, or inside one with TransactionScopeOption.Suppress.");
+                "A merge commits its own transaction and cannot be part of an ambient one. Call it outside the TransactionScope, or " +
+                "inside one with TransactionScopeOption.Suppress.");
         }
 
         return ObserveAsync(stack, changes, cancellationToken);
     }
 
-    private async Task<MergeResult> ObserveAsync(StackRef stack, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken)
+    private async Task<MergeResult> ObserveAsync(
+        StackRef stack, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken)
     {
         using var observation = MergeObservation.Start(stack, _logger);
         try

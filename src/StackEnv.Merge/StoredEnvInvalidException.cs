@@ -13,7 +13,8 @@ public sealed class StoredEnvInvalidException : StackEnvMergeException
             stack,
             "stored_env_invalid",
             isTransient: false,
-            $"The stored environment variables of stack {stack} are not a JSON object. Nothing was written. Mend the row: a merge does not overwrite what it does not understand.")
+            $"The stored environment variables of stack {stack} are not a JSON object. Nothing was written. Fix the row: a merge " +
+            "does not overwrite what it does not understand.")
     {
     }
 }

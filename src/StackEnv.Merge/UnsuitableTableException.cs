@@ -5,9 +5,11 @@ namespace StackEnv.Merge;
 /// the wrong type, the client encoding is not UTF8. The message names the fact, and the statement or setting that fixes it.
 /// </summary>
 /// <remarks>
-/// A merger looks at its table once, before its first transaction, and refuses it before anything is written. Some problems show only in the
+/// A merger looks at its table once, before its first transaction, and refuses it before anything is written. Some problems show only in
+/// the
 /// answer of a merge: two rows of a view have the key, the table was altered after that look, or a trigger stored something other than a
-/// JSON object. If the merge was committed by then, <see cref="IsCommitted"/> is <see langword="true"/>. After a refusal the next merge looks
+/// JSON object. If the merge was committed by then, <see cref="IsCommitted"/> is <see langword="true"/>. After a refusal the next merge
+/// looks
 /// again.
 /// </remarks>
 public sealed class UnsuitableTableException : StackEnvMergeException
@@ -23,7 +25,9 @@ public sealed class UnsuitableTableException : StackEnvMergeException
             stack,
             "unsuitable_table",
             isTransient: false,
-            $"The merge into stack {stack} {(isCommitted ? "was committed, but the table is not suitable" : "was refused and nothing was written")}. {problem}")
+            $"The merge into stack {stack} was " +
+            (isCommitted ? "committed, but the table is not suitable. " : "refused and nothing was written. ") +
+            problem)
     {
         IsCommitted = isCommitted;
         Problem = problem;

@@ -91,7 +91,7 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
         {
             _ when Provenance.IsStandby(refused, reached) => "The server is a standby, or read-only: merges need the primary.",
             MergeStep.Commit when refused.SqlState is PostgresErrorCodes.LockNotAvailable =>
-                "COMMIT waited for another transaction: transactions that send NOTIFY commit one at a time in each database.",
+                "COMMIT waited for another transaction: transactions that send NOTIFY commit one at a time in the whole server.",
             MergeStep.LockedRead or MergeStep.GuardedUpdate =>
                 SchemaAdvice.For(refused, transaction.Refused!, lockedReadCompleted: reached > MergeStep.LockedRead, Stack, table),
             _ => null,

@@ -14,8 +14,8 @@ internal static partial class Provenance
     private const string WaitsForStandby = "SyncRepWaitForLSN";
     private const string ChecksReplicaIdentity = "CheckCmdReplicaIdentity";
 
-    // Each names a table or a column of the statement's text, and never what a literal of it holds.
-    private static readonly string[] FindsNames = ["parserOpenTable", "errorMissingColumn", "errorMissingRTE"];
+    // It names the table. A missing column can be a value that a journal has put between double quotes, or between none.
+    private const string OpensTable = "parserOpenTable";
 
     // Each names the table, and the policy.
     private static readonly string[] ChecksPrivileges = ["aclcheck_error", "check_enable_rls", "ExecWithCheckOptions"];
@@ -77,6 +77,12 @@ internal static partial class Provenance
             message.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction);
 
     /// <summary>
+    /// Whether the driver takes a statement for prepared that the session does not have: after DEALLOCATE ALL, or an ill-timed cancel.
+    /// </summary>
+    public static bool IsStatementLost(PostgresException message) =>
+        message.SqlState is PostgresErrorCodes.InvalidSqlStatementName && IsAboutOurs(message);
+
+    /// <summary>
     /// Whether the message is about the text of the statement itself, and not about what a function, trigger or policy does.
     /// </summary>
     public static bool IsAboutText(PostgresException message) => message.Position > 0 && IsAboutOurs(message);
@@ -92,10 +98,9 @@ internal static partial class Provenance
     /// </summary>
     public static bool IsSafe(PostgresException message, MergeStep refused) => refused switch
     {
-        // A message about the text of a journal's statement can quote what the journal wrote into it, except for the names of what is
-        // missing.
+        // A message about the text of a journal's statement can quote a value that the journal wrote into it.
         MergeStep.Journal => IsAboutOurs(message) && (IsSafeWithoutPosition(message) ||
-            (message.Position > 0 && FindsNames.Contains(message.Routine, StringComparer.Ordinal))),
+            (message.Position > 0 && string.Equals(message.Routine, OpensTable, StringComparison.Ordinal))),
 
         // These have no parameters and evaluate nothing of the host's.
         MergeStep.NotSent or MergeStep.Begin or MergeStep.Limits or MergeStep.Marker => true,

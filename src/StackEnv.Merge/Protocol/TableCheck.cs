@@ -133,8 +133,8 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
                 "status" => $"None of {nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.DeletingStatuses)} is a value of it, " +
                     "so that a stack in teardown would be written to: set them to values of this type.",
                 "env_vars" => $"It must be jsonb: {alter} TYPE jsonb USING {column}::jsonb;",
-                _ => "It must be timestamptz, because other types depend on the session's time zone: " +
-                    $"{alter} TYPE timestamptz USING {column}::timestamptz;",
+                _ => "It must be timestamptz, because other types depend on the session's time zone. If its times are in UTC: " +
+                    $"{alter} TYPE timestamptz USING {column}::timestamp AT TIME ZONE 'UTC';",
             });
         }
 

@@ -23,7 +23,10 @@ internal static class Transience
 
     /// <summary>What the server, or a pooler in its place, said of a statement.</summary>
     public static bool OfMessage(PostgresException message, MergeStep refused) =>
-        !Provenance.IsServers(message) || Provenance.IsStandby(message, refused) || message.SqlState switch
+        !Provenance.IsServers(message) ||
+        Provenance.IsStandby(message, refused) ||
+        Provenance.IsStatementLost(message) ||
+        message.SqlState switch
         {
             PostgresErrorCodes.QueryCanceled or
             PostgresErrorCodes.LockNotAvailable or

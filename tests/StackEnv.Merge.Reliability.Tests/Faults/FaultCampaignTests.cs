@@ -66,7 +66,7 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
         var elapsed = Stopwatch.GetElapsedTime(startedAt);
         campaign.Report($"{tally.Faults} faults in {elapsed.TotalSeconds:F0} s, {watch.Seen.Values.Sum()} texts read for the planted secret, {watch.Leaks.Count} with it");
         campaign.ReportTable(FaultTally.Columns, tally.Rows);
-        Assert.Empty(violations);
+        Assert.True(violations.IsEmpty, string.Join('\n', violations));
         Assert.Empty(watch.Leaks);
         Assert.InRange(tally.LateCancels, 0, 1 + (tally.Faults / 1_000));
         await Task.WhenAll(own.Select(static server => server.DisposeAsync().AsTask()));

@@ -42,11 +42,8 @@ public sealed class SingleEndpointTests : IAsyncLifetime
 
         await RefusedAsync(merger);
         proxy.PointTo(_primary.ConnectionString);
-        for (var left = idleConnections - 1; left > 0; left--)
-        {
-            await RefusedAsync(merger);
-        }
 
+        // None of the idle connections is tried: all of them lead to the standby.
         Assert.True((await merger.MergeAsync(_id, Changes())).Changed);
     }
 
