@@ -19,7 +19,7 @@ public sealed class UnsuitableTableTests : ApiTest
         await Database.ExecuteAsync(harm);
         var before = await Database.FootprintAsync(id);
 
-        var answer = await Api.Acme.PatchAsJsonAsync("/stacks/shop/env", new { env = Changes(("A", "2")) });
+        var answer = await Api.Acme.PatchAsJsonAsync("/stacks/shop/env", new { env = new Dictionary<string, string> { ["A"] = "2" } });
 
         Assert.Equal((HttpStatusCode.InternalServerError, "unsuitable_table"), (answer.StatusCode, await answer.ErrorAsync()));
         Assert.Null(answer.Headers.RetryAfter);
