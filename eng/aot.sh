@@ -13,7 +13,7 @@ require_linker() {
 }
 
 require_linker
-build tests/StackEnv.Merge.Tests
+build tests/StackEnv.Merge.Repository.Tests
 
 native=$root/artifacts/aot
 rm -rf "$native"
@@ -24,5 +24,5 @@ export STACKENV_AOT_PROGRAM=$native/StackEnv.Merge.Aot
 echo "Compiled to native code in $((SECONDS - started)) s: $(($(wc -c <"$STACKENV_AOT_PROGRAM") / 1024)) KiB"
 
 cd "$root"
-run_as_group dotnet test tests/StackEnv.Merge.Tests -c Release --no-build -tl:off "${hang_protection[@]}" \
+run_as_group dotnet test tests/StackEnv.Merge.Repository.Tests -c Release --no-build -tl:off "${hang_protection[@]}" \
     --filter FullyQualifiedName~AotSampleTests -- RunConfiguration.TreatNoTestsAsError=true

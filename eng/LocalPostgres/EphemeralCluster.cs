@@ -40,11 +40,16 @@ internal sealed class EphemeralCluster : IAsyncDisposable
 
     /// <summary>Starts a cluster and waits until it answers.</summary>
     /// <param name="binaries">What it runs.</param>
-    /// <param name="primaryFolder">The folder of a cluster of the same binaries that is down for the moment, to become its streaming standby; null for a new cluster.</param>
-    /// <param name="durable">Whether a commit is on the disk when it is acknowledged, as in production; without that, it is all as fast as can be.</param>
+    /// <param name="primaryFolder">
+    /// The folder of a cluster of the same binaries that is down for the moment, to become its streaming standby; null for a new cluster.
+    /// </param>
+    /// <param name="durable">
+    /// Whether a commit is on the disk when it is acknowledged, as in production; without that, it is all as fast as can be.
+    /// </param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="InvalidOperationException">It does not start; the message ends with what the server said.</exception>
-    public static async Task<EphemeralCluster> StartAsync(ServerBinaries binaries, string? primaryFolder = null, bool durable = false, CancellationToken cancellationToken = default)
+    public static async Task<EphemeralCluster> StartAsync(
+        ServerBinaries binaries, string? primaryFolder = null, bool durable = false, CancellationToken cancellationToken = default)
     {
         var supervisor = StartSupervisor(binaries, primaryFolder, durable);
         var folder = await supervisor.StandardOutput.ReadLineAsync(CancellationToken.None) ?? "";
@@ -113,7 +118,8 @@ internal sealed class EphemeralCluster : IAsyncDisposable
         using var script = new StreamReader(typeof(EphemeralCluster).Assembly.GetManifestResourceStream("supervisor.sh")!);
         string[] command =
         [
-            .. Detached(), .. ServerUser(), "sh", "-c", script.ReadToEnd(), "stackenv-postgres", binaries.Folder, primaryFolder ?? "", durable ? "durable" : "",
+            .. Detached(), .. ServerUser(), "sh", "-c", script.ReadToEnd(), "stackenv-postgres", binaries.Folder, primaryFolder ?? "",
+            durable ? "durable" : "",
             .. FoldersToTry(durable),
         ];
 
@@ -127,9 +133,11 @@ internal sealed class EphemeralCluster : IAsyncDisposable
         })!;
     }
 
-    // A session of its own keeps a terminal's Ctrl-C away; macOS has no setsid, and there the script's ignored signals must do. A parent that ends
-    // at once keeps it out of this process's descendants: `dotnet test --blame-hang` kills all of them, and then nothing would clean up.
-    private static string[] Detached() => [.. HasTool("setsid") ? ["setsid"] : Array.Empty<string>(), "sh", "-c", "exec 3<&0; \"$@\" <&3 3<&- &", "sh"];
+    // A session of its own keeps a terminal's Ctrl-C away; macOS has no setsid, and there the script's ignored signals must do. A parent
+    // that ends at once keeps it out of this process's descendants: `dotnet test --blame-hang` kills all of them, and then nothing would
+    // clean up.
+    private static string[] Detached() =>
+        [.. HasTool("setsid") ? ["setsid"] : Array.Empty<string>(), "sh", "-c", "exec 3<&0; \"$@\" <&3 3<&- &", "sh"];
 
     // PostgreSQL refuses to run as root.
     private static string[] ServerUser()
@@ -141,12 +149,14 @@ internal sealed class EphemeralCluster : IAsyncDisposable
 
         if (!HasTool("setpriv"))
         {
-            throw new InvalidOperationException("PostgreSQL does not run as root, and there is no `setpriv` to drop to another user. Run this as a normal user.");
+            throw new InvalidOperationException(
+                "PostgreSQL does not run as root, and there is no `setpriv` to drop to another user. Run this as a normal user.");
         }
 
         var accounts = File.ReadLines("/etc/passwd").Select(line => line.Split(':')).Where(fields => fields.Length > 3).ToList();
         var account = accounts.Find(fields => fields[0] is "postgres") ?? accounts.Find(fields => fields[0] is "nobody")
-            ?? throw new InvalidOperationException("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`. Run this as a normal user.");
+            ?? throw new InvalidOperationException(
+                "PostgreSQL does not run as root, and there is no user `postgres` or `nobody`. Run this as a normal user.");
         return ["setpriv", $"--reuid={account[2]}", $"--regid={account[3]}", "--clear-groups"];
     }
 
@@ -157,7 +167,9 @@ internal sealed class EphemeralCluster : IAsyncDisposable
     private static IEnumerable<string> FoldersToTry(bool durable)
     {
         const string sharedMemory = "/dev/shm";
-        string[] preferred = !durable && Directory.Exists(sharedMemory) && new DriveInfo(sharedMemory).AvailableFreeSpace >= WantedBytes ? [sharedMemory] : [];
+        string[] preferred = !durable && Directory.Exists(sharedMemory) && new DriveInfo(sharedMemory).AvailableFreeSpace >= WantedBytes
+            ? [sharedMemory]
+            : [];
         return preferred
             .Concat([Path.GetTempPath().TrimEnd('/'), "/tmp"])
             .Where(folder => folder.Length + "/stackenv-postgres.XXXXXX/.s.PGSQL.5432".Length <= LongestSocketPath)

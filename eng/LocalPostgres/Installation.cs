@@ -19,7 +19,8 @@ internal static class Installation
     {
         var docker = dockerFailure is null ? "no Docker engine answers" : "the Docker engine could not start one";
         var remedy = InstallCommand() is { } command ? $"Install it with `{command}`, start Docker" : "Start Docker";
-        return $"No PostgreSQL was found: {PostgresServer.EnvironmentVariable} is not set, {docker}, and no server binaries are installed. " +
+        return $"No PostgreSQL was found: {PostgresServer.EnvironmentVariable} is not set, {docker}, " +
+            "and no server binaries are installed. " +
             $"{remedy}, or set {PostgresServer.EnvironmentVariable} to a connection string.";
     }
 
@@ -27,7 +28,8 @@ internal static class Installation
     public static string AdviceOnServerBinaries()
     {
         var remedy = InstallCommand() is { } command ? $"Install them with `{command}`, or set" : "Set";
-        return "No PostgreSQL server binaries were found, and here a server is stopped and started, for which one in Docker or elsewhere will not do. " +
+        return "No PostgreSQL server binaries were found, and here a server is stopped and started, " +
+            "for which one in Docker or elsewhere will not do. " +
             $"{remedy} {ServerBinaries.EnvironmentVariable} to the folder that holds initdb and postgres.";
     }
 

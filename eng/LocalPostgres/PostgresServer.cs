@@ -7,7 +7,8 @@ namespace StackEnv.LocalPostgres;
 
 /// <summary>
 /// A PostgreSQL for samples and tests: the one that <c>STACKENV_POSTGRES</c> names, else an ephemeral cluster of the server binaries that
-/// <c>STACKENV_POSTGRES_BIN</c> names, else one in Docker, else an ephemeral cluster of the installed server binaries. Where there is none of them the caller is told how to get one; nothing is ever skipped.
+/// <c>STACKENV_POSTGRES_BIN</c> names, else one in Docker, else an ephemeral cluster of the installed server binaries. Where there is none
+/// of them the caller is told how to get one; nothing is ever skipped.
 /// </summary>
 public sealed class PostgresServer : IAsyncDisposable
 {
@@ -34,7 +35,9 @@ public sealed class PostgresServer : IAsyncDisposable
     /// <summary>Finds a server or starts one; what was started ends with <see cref="DisposeAsync"/>, or with this process.</summary>
     /// <param name="durable">Whether an ephemeral cluster is to sync its commits to the disk, as one in production does.</param>
     /// <param name="cancellationToken">Ends the search.</param>
-    /// <exception cref="InvalidOperationException">There is none, or the one that was asked for does not answer; the message says what to do.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There is none, or the one that was asked for does not answer; the message says what to do.
+    /// </exception>
     public static async Task<PostgresServer> FindOrStartAsync(bool durable = false, CancellationToken cancellationToken = default)
     {
         if (Environment.GetEnvironmentVariable(EnvironmentVariable) is { Length: > 0 } configured)

@@ -3,7 +3,9 @@ using Npgsql;
 
 namespace StackEnv.LocalPostgres;
 
-/// <summary>A schema of a sample's own with the table of stacks in it, which goes away with it: the server may be one that holds other things.</summary>
+/// <summary>
+/// A schema of a sample's own with the table of stacks in it, which goes away with it: the server may be one that holds other things.
+/// </summary>
 [SuppressMessage("Security", "CA2100", Justification = "The SQL is the samples' own.")]
 public sealed class SampleSchema : IAsyncDisposable
 {
@@ -22,7 +24,8 @@ public sealed class SampleSchema : IAsyncDisposable
     public NpgsqlDataSource DataSource { get; }
 
     /// <summary>Creates the schema and the table.</summary>
-    public static async Task<SampleSchema> CreateAsync(string serverConnectionString, string name, CancellationToken cancellationToken = default)
+    public static async Task<SampleSchema> CreateAsync(
+        string serverConnectionString, string name, CancellationToken cancellationToken = default)
     {
         var schema = new SampleSchema(serverConnectionString, name);
         await schema.ExecuteAsync($"CREATE SCHEMA {name}");

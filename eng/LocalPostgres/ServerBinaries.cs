@@ -7,7 +7,9 @@ namespace StackEnv.LocalPostgres;
 /// <summary>The <c>initdb</c> and <c>postgres</c> of one installation.</summary>
 internal sealed partial record ServerBinaries(string Folder, Version Version)
 {
-    /// <summary>The environment variable that may hold the folder of the binaries to use, rather than those in Docker or the newest.</summary>
+    /// <summary>
+    /// The environment variable that may hold the folder of the binaries to use, rather than those in Docker or the newest.
+    /// </summary>
     public const string EnvironmentVariable = "STACKENV_POSTGRES_BIN";
 
     // Each pattern is a folder whose last-but-one part may be a wildcard: where package managers put server binaries.
@@ -38,7 +40,8 @@ internal sealed partial record ServerBinaries(string Folder, Version Version)
         }
 
         throw new InvalidOperationException(
-            $"{EnvironmentVariable} is set, but no initdb and postgres of PostgreSQL can be run from {folder}. Set it to the folder that holds them, or unset it.");
+            $"{EnvironmentVariable} is set, but no initdb and postgres of PostgreSQL can be run from {folder}. Set it to the folder that " +
+            "holds them, or unset it.");
     }
 
     /// <summary>The newest installation on this machine, or null.</summary>
@@ -71,7 +74,8 @@ internal sealed partial record ServerBinaries(string Folder, Version Version)
             select Path.Combine(folder, "initdb");
 
         var onPath =
-            from folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
+            from folder in (Environment.GetEnvironmentVariable("PATH") ?? "").Split(
+                Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries)
             select Path.Combine(folder, "initdb");
 
         // A link on the PATH stands for the installation that it leads to, where the server lies beside initdb.
@@ -106,6 +110,9 @@ internal sealed partial record ServerBinaries(string Folder, Version Version)
     }
 
     // "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", "postgres (PostgreSQL) 19beta1"
-    [GeneratedRegex(@"(?<=\(PostgreSQL\) )\d+(?<minor>\.\d+)?", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(
+        @"(?<=\(PostgreSQL\) )\d+(?<minor>\.\d+)?",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex VersionPattern();
 }

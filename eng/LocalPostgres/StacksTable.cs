@@ -3,7 +3,9 @@ using NpgsqlTypes;
 
 namespace StackEnv.LocalPostgres;
 
-/// <summary>The table of stacks that samples and tests merge into. Table names are used as they are given: quoting is the caller's.</summary>
+/// <summary>
+/// The table of stacks that samples and tests merge into. Table names are used as they are given: quoting is the caller's.
+/// </summary>
 public static class StacksTable
 {
     /// <summary>The statement that creates the table.</summary>

@@ -44,7 +44,10 @@ public sealed class StatementLog : IAsyncDisposable
         return log;
     }
 
-    /// <summary>The statements since the last <see cref="Take"/> or <see cref="Clear"/>, in the order in which they were received; then forgets them.</summary>
+    /// <summary>
+    /// The statements since the last <see cref="Take"/> or <see cref="Clear"/>, in the order in which they were received; then forgets
+    /// them.
+    /// </summary>
     public IReadOnlyList<string> Take()
     {
         lock (_gate)
@@ -77,7 +80,8 @@ public sealed class StatementLog : IAsyncDisposable
 
     private sealed class NoticeLoggerFactory(StatementLog log) : ILoggerFactory
     {
-        public ILogger CreateLogger(string categoryName) => categoryName is "Npgsql.Connection" ? new NoticeLogger(log) : NullLogger.Instance;
+        public ILogger CreateLogger(string categoryName) =>
+            categoryName is "Npgsql.Connection" ? new NoticeLogger(log) : NullLogger.Instance;
 
         public void AddProvider(ILoggerProvider provider)
         {

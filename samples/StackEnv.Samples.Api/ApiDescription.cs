@@ -16,7 +16,8 @@ internal static class ApiDescription
             {
                 Title = "Stacks",
                 Version = "v1",
-                Description = "Merges environment variables into stacks. Every failure is application/problem+json and has a code in `error`.",
+                Description =
+                    "Merges environment variables into stacks. Every failure is application/problem+json and has a code in `error`.",
             };
             document.Components ??= new();
             document.Components.SecuritySchemes ??= new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal);

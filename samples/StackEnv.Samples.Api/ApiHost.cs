@@ -87,7 +87,8 @@ internal static class ApiHost
     private static WebApplication Assemble(WebApplication app)
     {
         app.UseExceptionHandler();
-        app.UseStatusCodePages(static context => Problem.OfStatus(context.HttpContext.Response.StatusCode).ExecuteAsync(context.HttpContext));
+        app.UseStatusCodePages(
+            static context => Problem.OfStatus(context.HttpContext.Response.StatusCode).ExecuteAsync(context.HttpContext));
         app.UseAuthentication();
         app.UseAuthorization();
         app.Use(static (context, next) => IsInUtf8(context.Request) ? next(context) : Problem.OfStatus(415).ExecuteAsync(context));
@@ -100,8 +101,8 @@ internal static class ApiHost
         return app;
     }
 
-    // JSON is UTF-8 (RFC 8259, section 8.1). ASP.NET Core throws what looks like a fault of ours on a charset that .NET does not know, and on
-    // one in quotes: so the charset is judged here, and taken away.
+    // JSON is UTF-8 (RFC 8259, section 8.1). ASP.NET Core throws what looks like a fault of ours on a charset that .NET does not know, and
+    // on one in quotes: so the charset is judged here, and taken away.
     private static bool IsInUtf8(HttpRequest request)
     {
         if (request.GetTypedHeaders().ContentType is not { Charset.Length: > 0 } type)

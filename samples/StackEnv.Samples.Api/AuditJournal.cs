@@ -3,7 +3,9 @@ using StackEnv.Merge;
 
 namespace StackEnv.Samples.Api;
 
-/// <summary>One row of <c>audit_log</c> for each merge that changed something, committed with it: the two are there, or neither is.</summary>
+/// <summary>
+/// One row of <c>audit_log</c> for each merge that changed something, committed with it: the two are there, or neither is.
+/// </summary>
 internal sealed class AuditJournal : IStackEnvMergeJournal
 {
     private const string Insert =

@@ -54,7 +54,8 @@ internal sealed record EnvPatched(
 }
 
 /// <summary>What <c>GET /stacks/{slug}/env</c> answers.</summary>
-internal sealed record EnvAnswer([property: Description("The whole set. Secrets read ***.")] IReadOnlyDictionary<string, string> Env) : Answer
+internal sealed record EnvAnswer(
+    [property: Description("The whole set. Secrets read ***.")] IReadOnlyDictionary<string, string> Env) : Answer
 {
     public int Total => Env.Count;
 }

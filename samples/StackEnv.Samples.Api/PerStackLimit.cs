@@ -4,8 +4,8 @@ using StackEnv.Samples.Api.Problems;
 namespace StackEnv.Samples.Api;
 
 /// <summary>
-/// One stuck stack must not take every connection of the pool: of the requests that take a stack's row lock, a few may run for each stack, a few
-/// more may wait for them without a connection, and the rest are told to come back.
+/// One stuck stack must not take every connection of the pool: of the requests that take a stack's row lock, a few may run for each stack,
+/// a few more may wait for them without a connection, and the rest are told to come back.
 /// </summary>
 internal static class PerStackLimit
 {

@@ -41,7 +41,8 @@ internal static partial class Redaction
     }
 
     // scheme://user:pass@host, anywhere in the value. A password may hold '/' and '@' as they are, though it should not.
-    [GeneratedRegex(@"[a-z][a-z0-9+.-]*://[^\s/?#:@]*:\S*@", RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"[a-z][a-z0-9+.-]*://[^\s/?#:@]*:\S*@", RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
     private static partial Regex CredentialUrl();
 
     [GeneratedRegex(@"\Avault://\S+\z", RegexOptions.NonBacktracking)]

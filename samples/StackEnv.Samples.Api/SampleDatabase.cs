@@ -26,7 +26,9 @@ internal sealed class SampleDatabase : IAsyncDisposable
     private SampleDatabase(SampleSchema schema)
     {
         _schema = schema;
-        ConnectionString = new NpgsqlConnectionStringBuilder(schema.ConnectionString) { MaxAutoPrepare = 20 }.ConnectionString; // prepares the whole batch of a merge
+
+        // Prepares the whole batch of a merge.
+        ConnectionString = new NpgsqlConnectionStringBuilder(schema.ConnectionString) { MaxAutoPrepare = 20 }.ConnectionString;
     }
 
     public string Schema => _schema.Name;
@@ -49,8 +51,8 @@ internal sealed class SampleDatabase : IAsyncDisposable
             _schema.DataSource,
             "shop",
             """
-            {"LOG_LEVEL": "debug", "OLD_FLAG": "1", "API_TOKEN": "a-secret-that-is-never-shown", "DATABASE_URL": "postgres://shop:pass@db/shop",
-             "SMTP_PASSWORD": "vault://kv/shop#smtp"}
+            {"LOG_LEVEL": "debug", "OLD_FLAG": "1", "API_TOKEN": "a-secret-that-is-never-shown",
+             "DATABASE_URL": "postgres://shop:pass@db/shop", "SMTP_PASSWORD": "vault://kv/shop#smtp"}
             """,
             team: first);
         await StacksTable.InsertAsync(_schema.DataSource, "blog", team: first);

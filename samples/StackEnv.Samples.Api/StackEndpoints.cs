@@ -23,7 +23,8 @@ internal static class StackEndpoints
             .Fails(401, 404, 503);
 
         stacks.MapDelete("/{slug}", TearDownAsync)
-            .WithName("DeleteStack").WithSummary("Starts the teardown of a stack: from then on its environment variables cannot be changed.")
+            .WithName("DeleteStack")
+            .WithSummary("Starts the teardown of a stack: from then on its environment variables cannot be changed.")
             .RequireRateLimiting(PerStackLimit.Policy)
             .Fails(401, 404, 503);
 
@@ -33,9 +34,11 @@ internal static class StackEndpoints
 
         stacks.MapPatch("/{slug}/env", PatchEnvAsync)
             .WithName("PatchEnv").WithSummary("Sets and deletes environment variables of a stack, all of them or none.")
-            .WithDescription("An empty string or null deletes a key. Keys that are not named keep their values. A 503 may be repeated after Retry-After.")
+            .WithDescription(
+                "An empty string or null deletes a key. Keys that are not named keep their values. " +
+                "A 503 may be repeated after Retry-After.")
             .RequireRateLimiting(PerStackLimit.Policy)
-            .Fails(400, 401, 404, 409, 413, 503);
+            .Fails(400, 401, 404, 409, 413, 500, 503);
 
         stacks.MapGet("/{slug}/audit", ShowAuditAsync)
             .WithName("GetAudit").WithSummary("Shows the latest changes of a stack, newest first.")
@@ -80,17 +83,21 @@ internal static class StackEndpoints
             : Problem.SlugTaken;
     }
 
-    private static async Task<Ok<StackAnswer>> ShowAsync(string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
+    private static async Task<Ok<StackAnswer>> ShowAsync(
+        string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
         TypedResults.Ok(new StackAnswer(await store.FindAsync(slug, caller.Team(), cancellationToken)));
 
     private static async Task<Accepted<StackAnswer>> TearDownAsync(
         string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
-        TypedResults.Accepted($"/stacks/{Uri.EscapeDataString(slug)}", new StackAnswer(await store.TearDownAsync(slug, caller.Team(), cancellationToken)));
+        TypedResults.Accepted(
+            $"/stacks/{Uri.EscapeDataString(slug)}", new StackAnswer(await store.TearDownAsync(slug, caller.Team(), cancellationToken)));
 
-    private static async Task<Ok<EnvAnswer>> ShowEnvAsync(string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
+    private static async Task<Ok<EnvAnswer>> ShowEnvAsync(
+        string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
         TypedResults.Ok(new EnvAnswer(Redaction.Of(await store.ReadEnvAsync(slug, caller.Team(), cancellationToken))));
 
-    private static async Task<Ok<AuditAnswer>> ShowAuditAsync(string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
+    private static async Task<Ok<AuditAnswer>> ShowAuditAsync(
+        string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
         TypedResults.Ok(new AuditAnswer(await store.ReadAuditAsync(slug, caller.Team(), cancellationToken)));
 
     private static RouteHandlerBuilder Fails(this RouteHandlerBuilder route, params ReadOnlySpan<int> statuses)

@@ -40,7 +40,9 @@ internal sealed class StackStore(NpgsqlDataSource database)
             {
                 new("BEGIN"),
                 new("SET LOCAL lock_timeout = '3s'"), // a locked row must not hold this request's connection for long
-                new($"UPDATE stacks SET status = 'deleting', updated_at = clock_timestamp() WHERE slug = $1 AND team_id = $2 RETURNING {Columns}")
+                new(
+                    "UPDATE stacks SET status = 'deleting', updated_at = clock_timestamp() WHERE slug = $1 AND team_id = $2 " +
+                    $"RETURNING {Columns}")
                 {
                     Parameters = { new() { Value = slug }, new() { Value = team } },
                 },

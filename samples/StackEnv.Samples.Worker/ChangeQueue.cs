@@ -5,8 +5,8 @@ namespace StackEnv.Samples.Worker;
 
 /// <summary>The table of requests, from which every worker takes.</summary>
 /// <param name="claims">
-/// A pool of its own: each claim holds a connection while its merge waits for another one. From one pool, claims could take them all and wait
-/// for ever for what they hold themselves.
+/// A pool of its own: each claim holds a connection while its merge waits for another one. From one pool, claims could take them all and
+/// wait for ever for what they hold themselves.
 /// </param>
 internal sealed class ChangeQueue(NpgsqlDataSource claims)
 {
@@ -27,8 +27,8 @@ internal sealed class ChangeQueue(NpgsqlDataSource claims)
     private const string BoundClaim = "SET LOCAL idle_in_transaction_session_timeout = '2min'";
 
     /// <summary>
-    /// Takes the oldest request that is due, or null. The claim is the lock on its row, held by the transaction that will also write what came of it:
-    /// when this process is killed, PostgreSQL itself frees it.
+    /// Takes the oldest request that is due, or null. The claim is the lock on its row, held by the transaction that will also write what
+    /// came of it: when this process is killed, PostgreSQL itself frees it.
     /// </summary>
     public async Task<Claim?> ClaimAsync(CancellationToken cancellationToken)
     {

@@ -6,7 +6,8 @@ namespace StackEnv.Samples.Worker;
 
 /// <summary>Takes requests from the queue and merges them, several at once.</summary>
 internal sealed class ChangeWorker(
-    ChangeQueue queue, QueueSignal signal, IStackEnvMerger merger, Receipts receipts, Retries retries, WorkerOptions options, ILogger<ChangeWorker> logger)
+    ChangeQueue queue, QueueSignal signal, IStackEnvMerger merger, Receipts receipts, Retries retries, WorkerOptions options,
+    ILogger<ChangeWorker> logger)
     : BackgroundService
 {
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -54,24 +55,30 @@ internal sealed class ChangeWorker(
         {
             // When the worker is stopped in the middle, the library either says that nothing was committed, which leaves the request as it
             // was, or it answers with the result.
-            await retries.Merge.ExecuteAsync(async token => { attempts++; await merger.MergeAsync(claim.Stack, claim.Changes, token); }, stopping);
+            await retries.Merge.ExecuteAsync(
+                async token =>
+                {
+                    attempts++;
+                    await merger.MergeAsync(claim.Stack, claim.Changes, token);
+                },
+                stopping);
             return new("applied", attempts);
         }
         catch (StackEnvMergeException failure)
         {
+            if (failure is UnsuitableTableException)
+            {
+                // The message names the SQL that fixes the table. The worker goes on: an operator may fix it meanwhile.
+                Log.TableUnsuitable(logger, claim.Stack, failure.Message);
+            }
+
             var status = failure switch
             {
                 { IsTransient: true } when claim.Attempts + attempts < options.MaxAttempts => "pending",
-                { IsTransient: true } or StackEnvStoreException => "failed",
+                { IsTransient: true } or StackEnvStoreException or UnsuitableTableException => "failed",
                 _ => "refused",
             };
             return new(status, attempts, failure.ErrorCode);
-        }
-        catch (InvalidOperationException misuse)
-        {
-            // The table breaks what a merge relies on. That is for people to mend, and no reason to stop serving other requests.
-            Log.TableUnsuitable(logger, claim.Stack, misuse.Message);
-            return new("failed", attempts, "unsuitable_table");
         }
     }
 

@@ -3,11 +3,13 @@ using NpgsqlTypes;
 
 namespace StackEnv.Samples.Worker;
 
-/// <summary>One request, locked. Disposing it without <see cref="SettleAsync"/> or <see cref="PutBackAsync"/> leaves the request as it was.</summary>
+/// <summary>
+/// One request, locked. Disposing it without <see cref="SettleAsync"/> or <see cref="PutBackAsync"/> leaves the request as it was.
+/// </summary>
 internal sealed class Claim(NpgsqlConnection connection, NpgsqlTransaction transaction) : IAsyncDisposable
 {
-    // Where the merge was committed after all (by a worker that was killed before it could say so, or behind a lost connection), its receipt is
-    // there already and stands. Where it was not, this one keeps it from ever being committed.
+    // Where the merge was committed after all (by a worker that was killed before it could say so, or behind a lost connection), its
+    // receipt is there already and stands. Where it was not, this one keeps it from ever being committed.
     private const string WriteReceipt =
         "INSERT INTO env_change_receipts (request_id, outcome, error_code) VALUES ($1, $2, $3) ON CONFLICT (request_id) DO NOTHING";
 
@@ -61,7 +63,8 @@ internal sealed class Claim(NpgsqlConnection connection, NpgsqlTransaction trans
         {
             if (!await reader.ReadAsync(CancellationToken.None))
             {
-                throw new InvalidOperationException($"Request {Id} was merged and has no receipt. Is {nameof(Receipts)} registered as a journal?");
+                throw new InvalidOperationException(
+                    $"Request {Id} was merged and has no receipt. Is {nameof(Receipts)} registered as a journal?");
             }
 
             var errorCode = await reader.IsDBNullAsync(1, CancellationToken.None) ? null : reader.GetString(1);

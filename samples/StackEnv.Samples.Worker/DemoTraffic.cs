@@ -46,7 +46,8 @@ internal sealed class DemoTraffic(NpgsqlDataSource database) : BackgroundService
                     break;
             }
 
-            await RequestAsync(stack, $$"""{"LOG_LEVEL": "info", "BUILD": "{{turn}}", "BUILD_{{turn % 4}}": "{{turn}}", "OLD_FLAG": ""}""", stoppingToken);
+            await RequestAsync(
+                stack, $$"""{"LOG_LEVEL": "info", "BUILD": "{{turn}}", "BUILD_{{turn % 4}}": "{{turn}}", "OLD_FLAG": ""}""", stoppingToken);
             await Task.Delay(Pause, stoppingToken);
         }
     }
@@ -63,7 +64,8 @@ internal sealed class DemoTraffic(NpgsqlDataSource database) : BackgroundService
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await using var command = new NpgsqlCommand("SELECT FROM stacks WHERE id = $1 FOR UPDATE", connection) { Parameters = { new() { Value = stack } } };
+        await using var command =
+            new NpgsqlCommand("SELECT FROM stacks WHERE id = $1 FOR UPDATE", connection) { Parameters = { new() { Value = stack } } };
         await command.ExecuteNonQueryAsync(cancellationToken);
         await Task.Delay(LongHold, cancellationToken);
     }

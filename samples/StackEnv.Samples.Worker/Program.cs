@@ -6,7 +6,8 @@ using StackEnv.LocalPostgres;
 using StackEnv.Samples.Worker;
 
 var builder = Host.CreateApplicationBuilder(args);
-builder.Logging.ClearProviders().AddSimpleConsole(static console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff "));
+builder.Logging.ClearProviders()
+    .AddSimpleConsole(static console => (console.SingleLine, console.TimestampFormat) = (true, "HH:mm:ss.fff "));
 
 // The worker's own lines say what became of a request; the library's and the driver's would only say it again.
 builder.Logging.AddFilter("StackEnv.Merge", LogLevel.None).AddFilter("Npgsql", LogLevel.None);

@@ -9,11 +9,13 @@ internal sealed class QueueSignal(NpgsqlDataSource claims, Retries retries) : Ba
     private TaskCompletionSource _next = NewSource();
 
     /// <summary>
-    /// Done at the next notification. To be taken before looking into the queue: a request that comes between the look and the wait is not missed.
+    /// Done at the next notification. To be taken before looking into the queue: a request that comes between the look and the wait is not
+    /// missed.
     /// </summary>
     public Task Next => Volatile.Read(ref _next).Task;
 
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken) => await retries.Outage.ExecuteAsync(ListenAsync, stoppingToken);
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken) =>
+        await retries.Outage.ExecuteAsync(ListenAsync, stoppingToken);
 
     private async ValueTask ListenAsync(CancellationToken cancellationToken)
     {

@@ -4,8 +4,8 @@ using StackEnv.Merge;
 namespace StackEnv.Samples.Worker;
 
 /// <summary>
-/// Writes the receipt of a request in its merge's own transaction. So a request is applied once at most: a merge that comes a second time, from
-/// a worker that took over or from one that was thought dead, runs into the primary key and is rolled back.
+/// Writes the receipt of a request in its merge's own transaction. So a request is applied once at most: a merge that comes a second time,
+/// from a worker that took over or from one that was thought dead, runs into the primary key and is rolled back.
 /// </summary>
 internal sealed class Receipts : IStackEnvMergeJournal
 {

@@ -5,7 +5,8 @@ using Npgsql;
 namespace StackEnv.Samples.Worker;
 
 /// <summary>Deletes stacks that are to be deleted, while requests for them may still be coming in.</summary>
-internal sealed class StackTeardown(NpgsqlDataSource database, Retries retries, WorkerOptions options, ILogger<StackTeardown> logger) : BackgroundService
+internal sealed class StackTeardown(
+    NpgsqlDataSource database, Retries retries, WorkerOptions options, ILogger<StackTeardown> logger) : BackgroundService
 {
     // A row that somebody holds is left for the next round, and several workers share the work.
     private const string DeleteSome =

@@ -30,7 +30,8 @@ await ExecuteAsync($$"""
     """);
 try
 {
-    var result = await merger.MergeAsync("shop", new Dictionary<string, string?> { ["LOG_LEVEL"] = "info", ["REGION"] = "eu", ["OLD_FLAG"] = null });
+    var result = await merger.MergeAsync(
+        "shop", new Dictionary<string, string?> { ["LOG_LEVEL"] = "info", ["REGION"] = "eu", ["OLD_FLAG"] = null });
     Show("The counts", result.ToString(), "2 set, 1 deleted, 2 in all");
     Show("The set", string.Join(", ", result.Env.Select(static pair => $"{pair.Key}={pair.Value}").Order()), "LOG_LEVEL=info, REGION=eu");
     Show("The row", await StoredAsync("shop"), """{"REGION": "eu", "LOG_LEVEL": "info"}""");

@@ -19,15 +19,21 @@ public sealed class HeldLock : IAsyncDisposable
     public static async Task<HeldLock> TakeAsync(NpgsqlDataSource dataSource, string sql, params object[] values)
     {
         var connection = await dataSource.OpenConnectionAsync();
-        var transaction = await connection.BeginTransactionAsync();
-        await using var command = new NpgsqlCommand(sql, connection);
+        var held = new HeldLock(connection, await connection.BeginTransactionAsync());
+        await held.ExecuteAsync(sql, values);
+        return held;
+    }
+
+    /// <summary>Runs another statement in the same transaction.</summary>
+    public async Task ExecuteAsync(string sql, params object[] values)
+    {
+        await using var command = new NpgsqlCommand(sql, _connection);
         foreach (var value in values)
         {
             command.Parameters.Add(new() { Value = value });
         }
 
         await command.ExecuteNonQueryAsync();
-        return new(connection, transaction);
     }
 
     public Task CommitAsync() => _transaction.CommitAsync();
@@ -35,11 +41,7 @@ public sealed class HeldLock : IAsyncDisposable
     /// <summary>Sets the status and commits, as a teardown worker does.</summary>
     public async Task CommitStatusAsync(Guid id, string status)
     {
-        await using var command = new NpgsqlCommand("UPDATE stacks SET status = $2 WHERE id = $1", _connection)
-        {
-            Parameters = { new() { Value = id }, new() { Value = status } },
-        };
-        await command.ExecuteNonQueryAsync();
+        await ExecuteAsync("UPDATE stacks SET status = $2 WHERE id = $1", id, status);
         await CommitAsync();
     }
 

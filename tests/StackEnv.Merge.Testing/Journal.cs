@@ -23,6 +23,9 @@ public sealed class Journal(Func<StackRef, MergeResult, IEnumerable<NpgsqlBatchC
         ]
         : []);
 
+    /// <summary>Adds nothing; but COMMIT no longer goes with the rest of the merge.</summary>
+    public static Journal Silent { get; } = new(static (_, _) => []);
+
     public static Task CreateAuditAsync(TestDatabase database) => database.ExecuteAsync(
         "CREATE TABLE audit (id bigint GENERATED ALWAYS AS IDENTITY, stack uuid, keys_set int, keys_deleted int, total_after int, env " +
         "jsonb)");

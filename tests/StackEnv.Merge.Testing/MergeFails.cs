@@ -11,7 +11,9 @@ public static class MergeFails
     public static async Task<StackEnvMergeException> WithAsync(string errorCode, Func<Task<MergeResult>> merge)
     {
         var failure = await Assert.ThrowsAnyAsync<StackEnvMergeException>(merge);
-        Assert.True(string.Equals(errorCode, failure.ErrorCode, StringComparison.Ordinal), $"The error code is {failure.ErrorCode}, and {errorCode} was expected: {failure}");
+        Assert.True(
+            string.Equals(errorCode, failure.ErrorCode, StringComparison.Ordinal),
+            $"The error code is {failure.ErrorCode}, and {errorCode} was expected: {failure}");
         return failure;
     }
 

@@ -34,6 +34,16 @@ public sealed class RestartableCluster : IAsyncDisposable
         return new(binaries, await EphemeralCluster.StartAsync(binaries));
     }
 
+    /// <summary>Starts a cluster with the table of stacks and one stack in it, and a standby that streams from it.</summary>
+    public static async Task<(RestartableCluster Primary, RestartableCluster Standby, Guid Stack)> StartPairAsync()
+    {
+        var primary = await StartAsync();
+        await using var setUp = NpgsqlDataSource.Create($"{primary.ConnectionString};Pooling=false");
+        await StacksTable.CreateAsync(setUp);
+        var stack = await StacksTable.InsertAsync(setUp, "shop");
+        return (primary, await primary.StartStandbyAsync(), stack);
+    }
+
     /// <summary>
     /// Starts a cluster that streams from this one and answers queries. <c>SELECT pg_promote()</c> makes it a primary. This cluster is
     /// stopped for the copy and started again, so every connection to it is lost.

@@ -9,7 +9,9 @@ public enum WireAction
     /// <summary>Nothing more passes in this direction until <see cref="WireProxy.Release"/>.</summary>
     Hold,
 
-    /// <summary>Nothing more passes in either direction until <see cref="WireProxy.Release"/>, not even the end of the connection.</summary>
+    /// <summary>
+    /// Nothing more passes in either direction until <see cref="WireProxy.Release"/>, not even the end of the connection.
+    /// </summary>
     Blackhole,
 
     /// <summary>What this side sends is lost from here on, its end included; the other side is still heard.</summary>

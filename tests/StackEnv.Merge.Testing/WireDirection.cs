@@ -52,7 +52,9 @@ internal sealed class WireDirection(Socket from, Socket to)
         }
     }
 
-    /// <summary>Sends this, even if what is to be passed on is lost. What both directions send to the client goes one after the other.</summary>
+    /// <summary>
+    /// Sends this, even if what is to be passed on is lost. What both directions send to the client goes one after the other.
+    /// </summary>
     public Task SayAsync(ReadOnlyMemory<byte> data)
     {
         lock (_gate)

@@ -6,8 +6,8 @@ namespace StackEnv.Merge.Testing;
 /// <param name="FromServer">Whose messages are counted.</param>
 /// <param name="Message">The number of the message, from 0 since the fault was armed.</param>
 /// <param name="Offset">
-/// How much of the message still passes: 0 strikes before it, <see cref="Whole"/> after it, any other number somewhere inside, as a remainder
-/// of its length.
+/// How much of the message still passes: 0 strikes before it, <see cref="Whole"/> after it, any other number somewhere inside, as a
+/// remainder of its length.
 /// </param>
 /// <param name="Action">What happens there.</param>
 public sealed record WireFault(bool FromServer, int Message, int Offset, WireAction Action)
@@ -22,16 +22,19 @@ public sealed record WireFault(bool FromServer, int Message, int Offset, WireAct
     public IReadOnlyList<WireMessage> Says { get; init; } = [];
 
     /// <summary>Strikes before the next message with this text reaches the server.</summary>
-    public static WireFault BeforeClient(string text, WireAction action) => new(FromServer: false, Message: 0, Offset: 0, action) { Text = text };
+    public static WireFault BeforeClient(string text, WireAction action) =>
+        new(FromServer: false, Message: 0, Offset: 0, action) { Text = text };
 
     /// <summary>Strikes before the next message with this text reaches the client: the server has done its work.</summary>
-    public static WireFault BeforeServer(string text, WireAction action) => new(FromServer: true, Message: 0, Offset: 0, action) { Text = text };
+    public static WireFault BeforeServer(string text, WireAction action) =>
+        new(FromServer: true, Message: 0, Offset: 0, action) { Text = text };
 
     /// <summary>Strikes when the next message with this text has been passed on to the client.</summary>
     public static WireFault AfterServer(string text, WireAction action) => BeforeServer(text, action) with { Offset = Whole };
 
     public override string ToString() =>
-        $"{Action} at message {Message} of the {(FromServer ? "server" : "client")}, offset {Offset}{(Says.Count == 0 ? "" : $", saying {string.Join(", ", Says)}")}";
+        $"{Action} at message {Message} of the {(FromServer ? "server" : "client")}, " +
+        $"offset {Offset}{(Says.Count == 0 ? "" : $", saying {string.Join(", ", Says)}")}";
 
     internal bool Matches(ReadOnlySpan<byte> message) => Text.Length == 0 || message.IndexOf(Encoding.UTF8.GetBytes(Text)) >= 0;
 

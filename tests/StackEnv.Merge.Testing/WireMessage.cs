@@ -21,11 +21,13 @@ public sealed class WireMessage
     private string Description { get; }
 
     /// <summary>An error that ends the session. A pooler names no routine; the server always does.</summary>
-    public static WireMessage Fatal(string sqlState, string? routine = null, string? where = null, int? position = null, string text = "the pooler says so") =>
+    public static WireMessage Fatal(
+        string sqlState, string? routine = null, string? where = null, int? position = null, string text = "the pooler says so") =>
         Report('E', "FATAL", sqlState, text, routine, where, position);
 
     /// <summary>An error that ends the statement.</summary>
-    public static WireMessage Error(string sqlState, string? routine = null, string? where = null, int? position = null, string text = "the pooler says so") =>
+    public static WireMessage Error(
+        string sqlState, string? routine = null, string? where = null, int? position = null, string text = "the pooler says so") =>
         Report('E', "ERROR", sqlState, text, routine, where, position);
 
     /// <summary>A notice of a severity that clients should see.</summary>
@@ -51,7 +53,8 @@ public sealed class WireMessage
 
     public override string ToString() => Description;
 
-    private static WireMessage Report(char type, string severity, string sqlState, string text, string? routine, string? where, int? position)
+    private static WireMessage Report(
+        char type, string severity, string sqlState, string text, string? routine, string? where, int? position)
     {
         var fields = new StringBuilder();
         Add('S', severity);
@@ -61,7 +64,10 @@ public sealed class WireMessage
         Add('W', where);
         Add('P', position?.ToString(System.Globalization.CultureInfo.InvariantCulture));
         Add('R', routine);
-        return new(type, $"{severity} {sqlState}{(routine is null ? "" : $" of {routine}")}", Encoding.UTF8.GetBytes(fields.Append('\0').ToString()));
+        return new(
+            type,
+            $"{severity} {sqlState}{(routine is null ? "" : $" of {routine}")}",
+            Encoding.UTF8.GetBytes(fields.Append('\0').ToString()));
 
         void Add(char field, string? value)
         {

@@ -6,8 +6,9 @@ namespace StackEnv.Merge.Testing;
 
 /// <summary>
 /// Stands on a loopback port between clients and the server, reads the
-/// <see href="https://www.postgresql.org/docs/current/protocol-message-formats.html">messages</see> of both, counts them and the round trips,
-/// and strikes at one message: it holds, cuts or silences the connection, or speaks in the name of a pooler. One fault is armed at a time.
+/// <see href="https://www.postgresql.org/docs/current/protocol-message-formats.html">messages</see> of both, counts them and the round
+/// trips, and strikes at one message: it holds, cuts or silences the connection, or speaks in the name of a pooler. One fault is armed at a
+/// time.
 /// </summary>
 public sealed class WireProxy : IAsyncDisposable
 {
@@ -43,7 +44,9 @@ public sealed class WireProxy : IAsyncDisposable
     /// <summary>Whether the armed fault has struck.</summary>
     public bool HasStruck => _struck.Task.IsCompleted;
 
-    /// <summary>Completes when the armed fault strikes, with the id of the server process behind the connection, or 0 if it is not known yet.</summary>
+    /// <summary>
+    /// Completes when the armed fault strikes, with the id of the server process behind the connection, or 0 if it is not known yet.
+    /// </summary>
     public Task<int> Struck => _struck.Task;
 
     /// <summary>How many messages have come from each side since the last <see cref="Arm"/>.</summary>
@@ -86,7 +89,8 @@ public sealed class WireProxy : IAsyncDisposable
     public int NewestProcess => Processes is [.., var newest] ? newest : 0;
 
     /// <summary>A proxy in front of the server, and a data source that goes through it.</summary>
-    public static (WireProxy Proxy, NpgsqlDataSource DataSource) InFrontOf(string connectionString, Action<NpgsqlConnectionStringBuilder>? configure = null)
+    public static (WireProxy Proxy, NpgsqlDataSource DataSource) InFrontOf(
+        string connectionString, Action<NpgsqlConnectionStringBuilder>? configure = null)
     {
         var proxy = new WireProxy(ServerSocket.EndPointOf(connectionString));
         var settings = new NpgsqlConnectionStringBuilder(connectionString)
@@ -128,14 +132,16 @@ public sealed class WireProxy : IAsyncDisposable
     /// Says this, as a pooler would, in place of the server's answer from the next message on that contains the text, and closes the
     /// connection. The server has received everything and carries it out.
     /// </summary>
-    public void SayInsteadOf(string text, params WireMessage[] says) => Arm(WireFault.BeforeServer(text, WireAction.HalfClose) with { Says = says });
+    public void SayInsteadOf(string text, params WireMessage[] says) =>
+        Arm(WireFault.BeforeServer(text, WireAction.HalfClose) with { Says = says });
 
     /// <summary>The same, but the connection stays open and is ready for the next query.</summary>
     public void SayInsteadOfAndStayOpen(string text, params WireMessage[] says) =>
         Arm(WireFault.BeforeServer(text, WireAction.DropUntilReady) with { Says = says });
 
     /// <summary>Says this ahead of the server's next message that contains the text. Everything the server sends still passes.</summary>
-    public void SayBefore(string text, params WireMessage[] says) => Arm(WireFault.BeforeServer(text, WireAction.Pass) with { Says = says });
+    public void SayBefore(string text, params WireMessage[] says) =>
+        Arm(WireFault.BeforeServer(text, WireAction.Pass) with { Says = says });
 
     /// <summary>Ends what is left of the fault that struck.</summary>
     /// <param name="deliver">Whether what was held is delivered, or is lost together with the connection.</param>
@@ -181,7 +187,9 @@ public sealed class WireProxy : IAsyncDisposable
         _listener.Dispose();
     }
 
-    /// <summary>Counts one message, before the other side can answer it, and returns the fault that strikes at it, if there is one.</summary>
+    /// <summary>
+    /// Counts one message, before the other side can answer it, and returns the fault that strikes at it, if there is one.
+    /// </summary>
     internal WireFault? Count(WireSession session, bool fromServer, ReadOnlySpan<byte> message)
     {
         lock (_gate)

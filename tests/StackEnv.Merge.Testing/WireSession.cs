@@ -4,7 +4,9 @@ using System.Net.Sockets;
 
 namespace StackEnv.Merge.Testing;
 
-/// <summary>One connection through a <see cref="WireProxy"/>. Whole messages are passed on, or as much of one as the fault lets through.</summary>
+/// <summary>
+/// One connection through a <see cref="WireProxy"/>. Whole messages are passed on, or as much of one as the fault lets through.
+/// </summary>
 internal sealed class WireSession
 {
     private const int TypeAndLength = 5;
@@ -72,7 +74,8 @@ internal sealed class WireSession
         }
     }
 
-    // What comes before the first message has no type: requests to encrypt, which are declined, and requests to cancel, which are passed on as they are.
+    // What comes before the first message has no type: requests to encrypt, which are declined, and requests to cancel, which are passed on
+    // as they are.
     private async Task<byte[]?> ReadStartupAsync()
     {
         while (true)

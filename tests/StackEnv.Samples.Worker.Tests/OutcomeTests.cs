@@ -111,6 +111,8 @@ public sealed class OutcomeTests : WorkerTest
 
     [Theory]
     [InlineData("ALTER TABLE stacks DROP COLUMN updated_at", "failed store_error")]
+    [InlineData("ALTER TABLE stacks DROP CONSTRAINT stacks_pkey", "failed unsuitable_table")]
+    [InlineData("ALTER TABLE stacks ALTER COLUMN updated_at TYPE timestamp", "failed unsuitable_table")]
     [InlineData("CREATE TRIGGER t BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION to_array()", "failed unsuitable_table")]
     public async Task A_request_fails_where_trying_again_would_not_help(string harm, string outcome)
     {
@@ -121,5 +123,7 @@ public sealed class OutcomeTests : WorkerTest
         await Database.ExecuteAsync(harm);
 
         Assert.Equal(outcome, await OutcomeAsync(await RequestAsync(stack, """{"A": "1"}""")));
+        Assert.Equal(1, await Database.ScalarAsync<int>("SELECT attempts FROM env_change_requests"));
+        Assert.Equal("{}", await Database.EnvAsync(stack));
     }
 }

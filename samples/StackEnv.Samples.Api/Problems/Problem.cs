@@ -22,13 +22,18 @@ internal sealed class Problem : ProblemDetails, IResult
         new(404, "not_found", "Not found", "There is no such stack.");
 
     public static readonly Problem BodyTooLarge =
-        new(413, "env_too_large", "Too large", $"The request has more than {ApiHost.MaxRequestBytes.ToString(CultureInfo.InvariantCulture)} bytes. Nothing was written.");
+        new(413, "env_too_large", "Too large", string.Create(
+            CultureInfo.InvariantCulture, $"The request has more than {ApiHost.MaxRequestBytes} bytes. Nothing was written."));
 
-    public static readonly Problem LockTimeout =
-        new(503, "lock_timeout", "Stack is locked", "Another operation holds this stack. Nothing was written. Try again.", retryAfterSeconds: 1);
+    public static readonly Problem LockTimeout = new(
+        503, "lock_timeout", "Stack is locked", "Another operation holds this stack. Nothing was written. Try again.", retryAfterSeconds: 1);
 
-    public static readonly Problem Busy =
-        new(503, "busy", "Stack is busy", "Too many requests for this stack are waiting already. Nothing was written. Try again.", retryAfterSeconds: 1);
+    public static readonly Problem Busy = new(
+        503,
+        "busy",
+        "Stack is busy",
+        "Too many requests for this stack are waiting already. Nothing was written. Try again.",
+        retryAfterSeconds: 1);
 
     public static readonly Problem PersistFailed =
         new(503, "persist_failed", "Not stored", "The change could not be stored. Nothing was written.", retryAfterSeconds: 10);
@@ -63,9 +68,11 @@ internal sealed class Problem : ProblemDetails, IResult
         400 => InvalidBody("There is no body, or it could not be read. Send a JSON object."),
         401 => new(401, "unauthorized", "Unauthorized", "Send the token of a team: Authorization: Bearer …"),
         404 => new(404, "not_found", "Not found", "There is nothing at this path."),
-        405 => new(405, "method_not_allowed", "Method not allowed", "This path does not take this method; the header Allow says which it takes."),
+        405 => new(
+            405, "method_not_allowed", "Method not allowed", "This path does not take this method; the header Allow says which it takes."),
         413 => BodyTooLarge,
-        415 => InvalidBody("Send JSON in UTF-8, and say so: Content-Type: application/json."), // the contract has one code and status for a bad body
+        // The contract has one code and status for a bad body.
+        415 => InvalidBody("Send JSON in UTF-8, and say so: Content-Type: application/json."),
         < 500 => new(status, "invalid_request", "Invalid request", "The request could not be understood."),
         _ => Internal,
     };

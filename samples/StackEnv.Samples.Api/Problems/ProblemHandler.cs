@@ -2,7 +2,9 @@ using Microsoft.AspNetCore.Diagnostics;
 
 namespace StackEnv.Samples.Api.Problems;
 
-/// <summary>Writes what <see cref="ProblemTable"/> says. The library logs its own failures; what is nobody's expectation is logged here.</summary>
+/// <summary>
+/// Writes what <see cref="ProblemTable"/> says. The library logs its own failures; what is nobody's expectation is logged here.
+/// </summary>
 internal sealed partial class ProblemHandler(ILogger<ProblemHandler> logger) : IExceptionHandler
 {
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)

@@ -20,8 +20,10 @@ internal static class TeamTokens
         services.AddOptions<TeamTokenOptions>(TeamTokenHandler.Scheme)
             .Configure(options => teams.Bind(options.Teams))
             .Validate(
-                static options => options.Teams.Count > 0 && options.Teams.All(static team => team.Id != Guid.Empty && team.Token.Length > 0),
-                "Every team needs an Id and a Token, and there has to be one: set Teams:0:Id, Teams:0:Name and Teams:0:Token. For development they are in appsettings.Development.json.")
+                static options =>
+                    options.Teams.Count > 0 && options.Teams.All(static team => team.Id != Guid.Empty && team.Token.Length > 0),
+                "Every team needs an Id and a Token, and there has to be one: set Teams:0:Id, Teams:0:Name and Teams:0:Token. For " +
+                "development they are in appsettings.Development.json.")
             .ValidateOnStart();
     }
 

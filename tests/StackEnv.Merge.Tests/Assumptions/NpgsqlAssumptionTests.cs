@@ -3,7 +3,9 @@ using ConnectionState = System.Data.ConnectionState;
 
 namespace StackEnv.Merge.Tests;
 
-/// <summary>What the merge relies on in Npgsql, without any of our code: an upgrade that changes it fails here, and says what it changed.</summary>
+/// <summary>
+/// What the merge relies on in Npgsql, without any of our code: an upgrade that changes it fails here, and says what it changed.
+/// </summary>
 public sealed class NpgsqlAssumptionTests : DatabaseTest
 {
     private const string Failure = "SELECT 1 / 0";
@@ -13,7 +15,8 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
     {
         await Database.ExecuteAsync("CREATE TABLE log (entry text)");
         await using var connection = await Database.DataSource.OpenConnectionAsync();
-        await using var batch = Batch(connection, "BEGIN", "INSERT INTO log VALUES ('before')", Failure, "INSERT INTO log VALUES ('behind')", "COMMIT");
+        await using var batch = Batch(
+            connection, "BEGIN", "INSERT INTO log VALUES ('before')", Failure, "INSERT INTO log VALUES ('behind')", "COMMIT");
 
         var failure = await Assert.ThrowsAsync<PostgresException>(() => RunAsync(batch));
 
@@ -41,12 +44,14 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var connection = await Database.DataSource.OpenConnectionAsync();
-        await using var batch = Batch(connection, "BEGIN", "SELECT 1", "UPDATE stacks SET status = 'failed' RETURNING id", Failure, "COMMIT");
+        await using var batch = Batch(
+            connection, "BEGIN", "SELECT 1", "UPDATE stacks SET status = 'failed' RETURNING id", Failure, "COMMIT");
         Assert.All(Types(batch), static type => Assert.Equal(StatementType.Unknown, type));
 
         await Assert.ThrowsAsync<PostgresException>(() => RunAsync(batch));
 
-        Assert.Equal([StatementType.Other, StatementType.Select, StatementType.Update, StatementType.Unknown, StatementType.Unknown], Types(batch));
+        Assert.Equal(
+            [StatementType.Other, StatementType.Select, StatementType.Update, StatementType.Unknown, StatementType.Unknown], Types(batch));
         Assert.NotEqual(Guid.Empty, id);
     }
 
@@ -56,7 +61,11 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
         await Database.InsertAsync();
         await Database.InsertAsync();
         await using var connection = await Database.DataSource.OpenConnectionAsync();
-        await using var batch = Batch(connection, "UPDATE stacks SET status = 'failed' RETURNING id", "UPDATE stacks SET status = 'no such status'", "UPDATE stacks SET status = 'healthy'");
+        await using var batch = Batch(
+            connection,
+            "UPDATE stacks SET status = 'failed' RETURNING id",
+            "UPDATE stacks SET status = 'no such status'",
+            "UPDATE stacks SET status = 'healthy'");
 
         await Assert.ThrowsAsync<PostgresException>(() => RunAsync(batch));
 
@@ -85,7 +94,8 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
     [Fact]
     public async Task A_statement_that_fails_between_Parse_and_Describe_while_it_is_prepared_costs_the_connection_at_its_next_use()
     {
-        await using var preparing = Database.DataSourceWith(static settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (20, 1, 1));
+        await using var preparing = Database.DataSourceWith(
+            static settings => (settings.MaxAutoPrepare, settings.AutoPrepareMinUsages, settings.MaxPoolSize) = (20, 1, 1));
         await using var connection = await preparing.OpenConnectionAsync();
         await Assert.ThrowsAsync<PostgresException>(() => DivideAsync(0));
 
@@ -119,7 +129,8 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
     {
         await Database.ExecuteAsync("CREATE TABLE log (entry text)");
         await using var connection = await Database.DataSource.OpenConnectionAsync();
-        await using var batch = Batch(connection, "BEGIN", "INSERT INTO log VALUES ('kept')", "COMMIT", "SELECT pg_terminate_backend(pg_backend_pid())");
+        await using var batch = Batch(
+            connection, "BEGIN", "INSERT INTO log VALUES ('kept')", "COMMIT", "SELECT pg_terminate_backend(pg_backend_pid())");
 
         var failure = await Assert.ThrowsAsync<PostgresException>(() => RunAsync(batch));
 
@@ -292,7 +303,8 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
         Assert.Equal((PostgresErrorCodes.UndefinedColumn, 13), (failure.SqlState, failure.Position));
     }
 
-    private static IEnumerable<StatementType> Types(NpgsqlBatch batch) => batch.BatchCommands.Cast<NpgsqlBatchCommand>().Select(static command => command.StatementType);
+    private static IEnumerable<StatementType> Types(NpgsqlBatch batch) =>
+        batch.BatchCommands.Cast<NpgsqlBatchCommand>().Select(static command => command.StatementType);
 
     private static NpgsqlBatch Batch(NpgsqlConnection connection, params string[] statements)
     {

@@ -166,10 +166,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     [Fact]
     public async Task A_deferred_constraint_that_fails_at_COMMIT_takes_both_with_it()
     {
-        await Database.ExecuteAsync(
-            "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''40001''; END'");
-        await Database.ExecuteAsync(
-            "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON audit DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()");
+        await Database.ExecuteAsync(Trigger.InCommit("RAISE EXCEPTION SQLSTATE '40001'", "AFTER INSERT", "audit"));
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
             () => Database.MergerWith(Journal.Audit).MergeAsync(_id, Changes(("A", "1"))));

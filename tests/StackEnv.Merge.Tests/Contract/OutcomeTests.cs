@@ -33,7 +33,8 @@ public sealed class OutcomeTests : DatabaseTest
         var id = await Database.InsertAsync();
         var before = await Database.FootprintAsync(id);
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1")), new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => Database.Merger.MergeAsync(id, Changes(("A", "1")), new CancellationToken(canceled: true)));
 
         Assert.Equal(before, await Database.FootprintAsync(id));
     }
@@ -48,7 +49,8 @@ public sealed class OutcomeTests : DatabaseTest
         await Database.WaitersAsync(1);
 
         await Database.ExecuteAsync(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", Database.Schema);
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1",
+            Database.Schema);
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merging);
         Assert.Equal(PostgresErrorCodes.AdminShutdown, failure.SqlState);
@@ -123,7 +125,7 @@ public sealed class OutcomeTests : DatabaseTest
     [Fact]
     public async Task With_a_journal_such_a_merge_is_rolled_back_and_tried_again()
     {
-        await using var lane = await ProxiedAsync(await Database.InsertAsync(), journals: new Journal(static (_, _) => []));
+        await using var lane = await ProxiedAsync(await Database.InsertAsync(), withJournal: true);
         var created = Guid.NewGuid();
 
         var result = await CreateWithinAsync(lane, created, Changes(("NEW", "")));
@@ -136,10 +138,11 @@ public sealed class OutcomeTests : DatabaseTest
     public async Task A_silent_server_does_not_hold_the_caller_for_ever()
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedAsync(id, static settings => settings.CancellationTimeout = 500);
+        await using var lane = await ProxiedAsync(id, TimeSpan.FromSeconds(1));
         lane.Proxy.Arm(new(FromServer: true, Message: 0, Offset: 0, WireAction.Silence));
 
-        await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => lane.Merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60)));
+        await Assert.ThrowsAsync<MergeOutcomeUnknownException>(
+            () => lane.Merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60)));
 
         Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
     }
@@ -161,9 +164,7 @@ public sealed class OutcomeTests : DatabaseTest
     [Fact]
     public async Task A_commit_that_fails_is_not_committed()
     {
-        await Database.ExecuteAsync("CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''40001''; END'");
-        await Database.ExecuteAsync(
-            "CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON stacks DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION late()");
+        await Database.ExecuteAsync(Trigger.InCommit("RAISE EXCEPTION SQLSTATE '40001'"));
         var id = await Database.InsertAsync();
         var before = await Database.FootprintAsync(id);
 
@@ -176,8 +177,7 @@ public sealed class OutcomeTests : DatabaseTest
     [Fact]
     public async Task A_full_disk_before_COMMIT_is_not_committed()
     {
-        await Database.ExecuteAsync("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''53100''; END'");
-        await Database.ExecuteAsync("CREATE TRIGGER full_disk BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION full_disk()");
+        await Database.ExecuteAsync(Trigger.On("RAISE EXCEPTION SQLSTATE '53100'"));
         var id = await Database.InsertAsync();
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
@@ -190,8 +190,7 @@ public sealed class OutcomeTests : DatabaseTest
     public async Task A_full_disk_in_what_a_journal_writes_is_not_committed()
     {
         var id = await Database.InsertAsync();
-        await Database.ExecuteAsync("CREATE FUNCTION full_disk() RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''53100''; END'");
-        var merger = Database.MergerWith(new Journal(static (_, _) => [new("SELECT full_disk()")]));
+        var merger = Database.MergerWith(new Journal(static (_, _) => [new("DO 'BEGIN RAISE EXCEPTION SQLSTATE ''53100''; END'")]));
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "1"))));
 
@@ -202,8 +201,7 @@ public sealed class OutcomeTests : DatabaseTest
     [Fact]
     public async Task A_full_disk_in_COMMIT_itself_is_unknown()
     {
-        await Database.ExecuteAsync("CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION SQLSTATE ''53100''; END'");
-        await Database.ExecuteAsync("CREATE CONSTRAINT TRIGGER full_disk AFTER UPDATE ON stacks DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION full_disk()");
+        await Database.ExecuteAsync(Trigger.InCommit("RAISE EXCEPTION SQLSTATE '53100'"));
         var id = await Database.InsertAsync();
 
         await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
@@ -222,7 +220,7 @@ public sealed class OutcomeTests : DatabaseTest
         Assert.Contains("Max Pool Size", failure.Message, StringComparison.Ordinal);
     }
 
-    private async Task<MergeResult> CreateWithinAsync(Lane lane, Guid id, Dictionary<string, string?> changes)
+    private async Task<MergeResult> CreateWithinAsync(ProxiedMerger lane, Guid id, Dictionary<string, string?> changes)
     {
         lane.Proxy.Arm(WireFault.BeforeClient("UPDATE \"stacks\"", WireAction.Hold));
         var merging = lane.Merger.MergeAsync(id, changes);
@@ -230,7 +228,8 @@ public sealed class OutcomeTests : DatabaseTest
 
         // The session has read, found nothing, and stands before its UPDATE.
         while (await Database.ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SET LOCAL statement_timeout TO DEFAULT' AND application_name = $1", Database.Schema) == 0)
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SET LOCAL statement_timeout TO DEFAULT' AND application_name = $1",
+            Database.Schema) == 0)
         {
             await Task.Delay(5);
         }
@@ -238,22 +237,5 @@ public sealed class OutcomeTests : DatabaseTest
         await Database.ExecuteAsync("""INSERT INTO stacks (id, slug, env_vars) VALUES ($1, 'new', '{"NEW": "n"}')""", id);
         lane.Proxy.Release(deliver: true);
         return await merging;
-    }
-
-    private async Task<Lane> ProxiedAsync(Guid id, Action<NpgsqlConnectionStringBuilder>? configure = null, params IStackEnvMergeJournal[] journals)
-    {
-        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString, configure);
-        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) }, journals: journals);
-        await merger.MergeAsync(id, Changes());
-        return new(proxy, dataSource, merger);
-    }
-
-    private sealed record Lane(WireProxy Proxy, NpgsqlDataSource DataSource, StackEnvMerger Merger) : IAsyncDisposable
-    {
-        public async ValueTask DisposeAsync()
-        {
-            await DataSource.DisposeAsync();
-            await Proxy.DisposeAsync();
-        }
     }
 }

@@ -36,14 +36,16 @@ public sealed class RoundTripTests : DatabaseTest, IAsyncLifetime
 
     [Fact]
     public async Task Not_found_is_one_round_trip() =>
-        Assert.Equal(1, await CountAsync(() => Assert.ThrowsAsync<StackNotFoundException>(() => _merger.MergeAsync(Guid.NewGuid(), Changes(("A", "2"))))));
+        Assert.Equal(1, await CountAsync(
+            () => Assert.ThrowsAsync<StackNotFoundException>(() => _merger.MergeAsync(Guid.NewGuid(), Changes(("A", "2"))))));
 
     [Fact]
     public async Task In_teardown_is_one_round_trip()
     {
         var deleting = await Database.InsertAsync(status: "deleting");
 
-        Assert.Equal(1, await CountAsync(() => Assert.ThrowsAsync<StackDeletingException>(() => _merger.MergeAsync(deleting, Changes(("A", "2"))))));
+        Assert.Equal(
+            1, await CountAsync(() => Assert.ThrowsAsync<StackDeletingException>(() => _merger.MergeAsync(deleting, Changes(("A", "2"))))));
     }
 
     [Fact]

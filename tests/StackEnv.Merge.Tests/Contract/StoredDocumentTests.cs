@@ -109,11 +109,7 @@ public sealed class StoredDocumentTests : DatabaseTest
     [Fact]
     public async Task The_result_is_what_the_row_holds_where_a_trigger_rewrites_the_set()
     {
-        await Database.ExecuteAsync("""
-            CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN NEW.env_vars := NEW.env_vars || '{"STAMP": "by trigger"}'; RETURN NEW; END $$
-            """);
-        await Database.ExecuteAsync("CREATE TRIGGER stamp BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION stamp()");
+        await Database.ExecuteAsync(Trigger.On("""NEW.env_vars := NEW.env_vars || '{"STAMP": "by trigger"}'"""));
         var id = await Database.InsertAsync();
 
         var result = await Database.Merger.MergeAsync(id, Changes(("A", "1")));
@@ -125,8 +121,7 @@ public sealed class StoredDocumentTests : DatabaseTest
     [Fact]
     public async Task A_trigger_that_swallows_the_write_is_a_failure()
     {
-        await Database.ExecuteAsync("CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
-        await Database.ExecuteAsync("CREATE TRIGGER swallow BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION swallow()");
+        await Database.ExecuteAsync(Trigger.On("RETURN NULL"));
         var id = await Database.InsertAsync();
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
@@ -138,9 +133,7 @@ public sealed class StoredDocumentTests : DatabaseTest
     [Fact]
     public async Task A_trigger_that_stores_something_else_than_an_object_is_reported_as_what_it_is()
     {
-        await Database.ExecuteAsync(
-            "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.env_vars := '[]'; RETURN NEW; END $$");
-        await Database.ExecuteAsync("CREATE TRIGGER spoil BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION spoil()");
+        await Database.ExecuteAsync(Trigger.On("NEW.env_vars := '[]'"));
         var id = await Database.InsertAsync();
 
         var unsuitable = await Assert.ThrowsAsync<UnsuitableTableException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
@@ -152,7 +145,7 @@ public sealed class StoredDocumentTests : DatabaseTest
         // With a journal the result is looked at before COMMIT.
         var spared = await Database.InsertAsync();
         unsuitable = await Assert.ThrowsAsync<UnsuitableTableException>(
-            () => Database.MergerWith(new Journal(static (_, _) => [])).MergeAsync(spared, Changes(("A", "1"))));
+            () => Database.MergerWith(Journal.Silent).MergeAsync(spared, Changes(("A", "1"))));
 
         Assert.False(unsuitable.IsCommitted);
         Assert.Contains("nothing was written", unsuitable.Message, StringComparison.Ordinal);

@@ -25,7 +25,8 @@ public sealed class DataSourceTests : DatabaseTest
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(hosts).MergeAsync(1L, Changes(("A", "1"))));
 
         Assert.True(failure.IsTransient);
-        Assert.EndsWith("Unable to connect to a suitable host. Check inner exception for more details.", failure.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "Unable to connect to a suitable host. Check inner exception for more details.", failure.Message, StringComparison.Ordinal);
     }
 
     [Theory]

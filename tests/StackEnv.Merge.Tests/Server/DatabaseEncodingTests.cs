@@ -41,7 +41,7 @@ public sealed class DatabaseEncodingTests : DatabaseTest, IAsyncLifetime
         await using var preparing = Database.DataSourceWith(settings =>
             (settings.Database, settings.SearchPath, settings.MaxPoolSize, settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) =
                 (_name, "public", 1, 20, 1));
-        var merger = new StackEnvMerger(preparing, journals: [new Journal(static (_, _) => [])]);
+        var merger = new StackEnvMerger(preparing, journals: [Journal.Silent]);
         await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "漢字"))));
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "1"))));

@@ -84,10 +84,7 @@ public sealed class ServerDefaultsTests : DatabaseTest
     [Fact]
     public async Task A_statement_timeout_of_the_hosts_own_does_not_end_the_wait_for_the_row_and_does_end_a_write_that_takes_too_long()
     {
-        await Database.ExecuteAsync(
-            "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep((NEW.env_vars->>'SECONDS')::float); " +
-            "RETURN NEW; END $$");
-        await Database.ExecuteAsync("CREATE TRIGGER dawdle BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION dawdle()");
+        await Database.ExecuteAsync(Trigger.On("PERFORM pg_sleep((NEW.env_vars->>'SECONDS')::float)"));
         var id = await Database.InsertAsync("""{"SECONDS": "0"}""");
         await using var hurried = Database.DataSourceWith(static settings => settings.Options = "-c statement_timeout=500");
         var merger = new StackEnvMerger(hurried, new() { LockTimeout = TimeSpan.FromSeconds(20) });

@@ -7,17 +7,17 @@ public sealed class AdviceTests : SurroundingsTest
 
     public static TheoryData<string> Bodies =>
     [
-        "PERFORM missing(NEW.env_vars); RETURN NEW",
-        "PERFORM missing_schema.missing(NEW.env_vars); RETURN NEW",
-        "INSERT INTO missing VALUES (1); RETURN NEW",
-        "INSERT INTO missing_schema.missing VALUES (1); RETURN NEW",
-        "INSERT INTO seen (env_vars) VALUES (NEW.env_vars); RETURN NEW",
-        "PERFORM env_vars FROM seen; RETURN NEW",
-        "INSERT INTO seen (number) VALUES (NEW.env_vars); RETURN NEW",
-        "PERFORM NEW.env_vars + 1; RETURN NEW",
-        "NEW.missing := 1; RETURN NEW",
-        "EXECUTE 'SELECT missing FROM seen'; RETURN NEW",
-        "EXECUTE 'UPDATE seen SET number = now()'; RETURN NEW",
+        "PERFORM missing(NEW.env_vars)",
+        "PERFORM missing_schema.missing(NEW.env_vars)",
+        "INSERT INTO missing VALUES (1)",
+        "INSERT INTO missing_schema.missing VALUES (1)",
+        "INSERT INTO seen (env_vars) VALUES (NEW.env_vars)",
+        "PERFORM env_vars FROM seen",
+        "INSERT INTO seen (number) VALUES (NEW.env_vars)",
+        "PERFORM NEW.env_vars + 1",
+        "NEW.missing := 1",
+        "EXECUTE 'SELECT missing FROM seen'",
+        "EXECUTE 'UPDATE seen SET number = now()'",
         "RAISE undefined_table",
         "RAISE undefined_column",
         "RAISE undefined_function",
@@ -30,10 +30,9 @@ public sealed class AdviceTests : SurroundingsTest
     public async Task What_a_trigger_misses_is_no_reason_to_alter_the_table(string body)
     {
         await Database.ExecuteAsync("CREATE TABLE seen (number int)");
-        await Database.ExecuteAsync($"CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; END $$");
         foreach (var when in new[] { "BEFORE", "AFTER" })
         {
-            await Database.ExecuteAsync($"CREATE TRIGGER act {when} UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()");
+            await Database.ExecuteAsync(Trigger.On(body, $"{when} UPDATE"));
             var id = await Database.InsertAsync();
 
             var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
@@ -45,10 +44,18 @@ public sealed class AdviceTests : SurroundingsTest
     }
 
     [Theory]
-    [InlineData("CREATE FUNCTION f(jsonb) RETURNS boolean LANGUAGE sql AS 'SELECT true'; ALTER TABLE stacks ADD CHECK (env_vars = '{}' OR f(env_vars)); CREATE OR REPLACE FUNCTION f(jsonb) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN missing($1); END'")]
-    [InlineData("CREATE FUNCTION f(jsonb) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM missing); END'; ALTER TABLE stacks ADD CHECK (env_vars = '{}' OR f(env_vars))")]
-    [InlineData("CREATE FUNCTION f(jsonb) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN IF $1 = ''{}'' THEN RETURN $1; END IF; RETURN (SELECT env_vars FROM missing); END'; CREATE INDEX ON stacks (f(env_vars))")]
-    [InlineData("CREATE TABLE seen (number int); CREATE FUNCTION f(jsonb) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN missing($1); END'; CREATE RULE also AS ON UPDATE TO stacks DO ALSO INSERT INTO seen VALUES (f(NEW.env_vars))")]
+    [InlineData(
+        "CREATE FUNCTION f(jsonb) RETURNS boolean LANGUAGE sql AS 'SELECT true'; ALTER TABLE stacks ADD CHECK (env_vars = '{}' OR " +
+        "f(env_vars)); CREATE OR REPLACE FUNCTION f(jsonb) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN missing($1); END'")]
+    [InlineData(
+        "CREATE FUNCTION f(jsonb) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM missing); END'; ALTER TABLE " +
+        "stacks ADD CHECK (env_vars = '{}' OR f(env_vars))")]
+    [InlineData(
+        "CREATE FUNCTION f(jsonb) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN IF $1 = ''{}'' THEN RETURN $1; END IF; RETURN " +
+        "(SELECT env_vars FROM missing); END'; CREATE INDEX ON stacks (f(env_vars))")]
+    [InlineData(
+        "CREATE TABLE seen (number int); CREATE FUNCTION f(jsonb) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN missing($1); END'; " +
+        "CREATE RULE also AS ON UPDATE TO stacks DO ALSO INSERT INTO seen VALUES (f(NEW.env_vars))")]
     public async Task What_a_check_an_index_or_a_rule_misses_is_no_reason_to_alter_the_table(string ddl)
     {
         var id = await Database.InsertAsync();
@@ -68,7 +75,8 @@ public sealed class AdviceTests : SurroundingsTest
     {
         var id = await Database.InsertAsync();
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.MergerWith(new Journal((_, _) => [new(statement)])).MergeAsync(id, Changes(("A", "1"))));
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => Database.MergerWith(new Journal((_, _) => [new(statement)])).MergeAsync(id, Changes(("A", "1"))));
 
         Assert.All(Advice, advice => Assert.DoesNotContain(advice, failure.Message, StringComparison.Ordinal));
         Assert.Contains(typeof(Journal).ToString(), failure.Message, StringComparison.Ordinal);
@@ -98,6 +106,8 @@ public sealed class AdviceTests : SurroundingsTest
         await Database.ExecuteAsync("ALTER TABLE stacks RENAME TO \"public.stacks\"");
         var id = await Database.ScalarAsync<Guid>("INSERT INTO \"public.stacks\" (slug) VALUES ('shop') RETURNING id");
 
-        Assert.True((await Database.MergerWith(options => (options.Schema, options.Table) = (Database.Schema, "public.stacks")).MergeAsync(id, Changes(("A", "1")))).Changed);
+        var merger = Database.MergerWith(options => (options.Schema, options.Table) = (Database.Schema, "public.stacks"));
+
+        Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }
 }

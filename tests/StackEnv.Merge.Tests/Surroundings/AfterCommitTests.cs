@@ -2,13 +2,13 @@ using Npgsql;
 
 namespace StackEnv.Merge.Tests.Surroundings;
 
-/// <summary>COMMIT was carried out, or may have been, and what the server says instead of its tag proves nothing: the outcome is unknown.</summary>
+/// <summary>
+/// COMMIT was carried out, or may have been, and what the server says instead of its tag proves nothing: the outcome is unknown.
+/// </summary>
 public sealed class AfterCommitTests : DatabaseTest
 {
-    // Deferred triggers run within COMMIT.
-    private const string CommitTrigger = "CREATE CONSTRAINT TRIGGER in_commit AFTER UPDATE ON stacks DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION in_commit()";
-    private const string Warns = "RAISE WARNING 'the worker does not answer';";
-    private const string Sleeps = "PERFORM pg_sleep(60);";
+    private const string Warns = "RAISE WARNING 'the worker does not answer'";
+    private const string Sleeps = "PERFORM pg_sleep(60)";
 
     [Theory]
     [InlineData("40003", null, false)]
@@ -20,7 +20,7 @@ public sealed class AfterCommitTests : DatabaseTest
     public async Task An_engine_that_calls_its_commit_ambiguous_is_believed(string sqlState, string? routine, bool withJournal)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedAsync(id, withJournal);
+        await using var lane = await ProxiedAsync(id, withJournal: withJournal);
         lane.Proxy.SayInsteadOfAndStayOpen("COMMIT", WireMessage.Error(sqlState, routine, text: "result is ambiguous"));
 
         await UnknownAndThereAsync(lane, id);
@@ -36,7 +36,7 @@ public sealed class AfterCommitTests : DatabaseTest
     public async Task An_error_after_a_warning_within_COMMIT_is_unknown(string sqlState, string routine, bool withJournal)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedAsync(id, withJournal);
+        await using var lane = await ProxiedAsync(id, withJournal: withJournal);
         WireMessage[] says = [WireMessage.Warning("08006", "HandleRemoteTransactionConnectionError"), WireMessage.Error(sqlState, routine)];
         if (sqlState == PostgresErrorCodes.AdminShutdown)
         {
@@ -56,7 +56,7 @@ public sealed class AfterCommitTests : DatabaseTest
     public async Task A_warning_within_COMMIT_and_then_nothing_until_the_time_limit_is_unknown(bool withJournal)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedAsync(id, withJournal, TimeSpan.FromMilliseconds(1));
+        await using var lane = await ProxiedAsync(id, TimeSpan.FromMilliseconds(1), withJournal);
         lane.Proxy.Arm(WireFault.BeforeServer("COMMIT", WireAction.Silence) with { Says = [WireMessage.Warning("08006")] });
 
         await UnknownAndThereAsync(lane, id);
@@ -71,7 +71,7 @@ public sealed class AfterCommitTests : DatabaseTest
     [InlineData("time limit", "")]
     public async Task A_real_commit_that_warns_and_is_then_interrupted_is_unknown(string how, string options)
     {
-        await InCommitAsync(Warns + Sleeps);
+        await Database.ExecuteAsync(Trigger.InCommit($"{Warns}; {Sleeps}"));
         var id = await Database.InsertAsync();
 
         var failure = await InterruptAsync(id, how, options);
@@ -87,11 +87,11 @@ public sealed class AfterCommitTests : DatabaseTest
     [InlineData("pg_cancel_backend", true)]
     public async Task Without_a_warning_within_COMMIT_an_interrupted_commit_is_not_committed(string how, bool warnsBeforeCommit)
     {
-        await InCommitAsync(Sleeps);
+        await Database.ExecuteAsync(Trigger.InCommit(Sleeps));
         if (warnsBeforeCommit)
         {
-            await Database.ExecuteAsync($"CREATE FUNCTION in_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {Warns} RETURN NEW; END $$");
-            await Database.ExecuteAsync("CREATE TRIGGER in_write BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION in_write()");
+            await Database.ExecuteAsync($"CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {Warns}; RETURN NEW; END $$");
+            await Database.ExecuteAsync("CREATE TRIGGER warn BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION warn()");
         }
 
         var id = await Database.InsertAsync();
@@ -114,10 +114,11 @@ public sealed class AfterCommitTests : DatabaseTest
     [Fact]
     public async Task A_journals_warning_does_not_make_an_interrupted_commit_unknown()
     {
-        await InCommitAsync(Sleeps);
+        await Database.ExecuteAsync(Trigger.InCommit(Sleeps));
         var id = await Database.InsertAsync();
 
-        var failure = await InterruptAsync(id, "pg_cancel_backend", options: "", new Journal(static (_, _) => [new("DO 'BEGIN RAISE WARNING ''look''; END'")]));
+        var failure = await InterruptAsync(
+            id, "pg_cancel_backend", options: "", new Journal(static (_, _) => [new("DO 'BEGIN RAISE WARNING ''look''; END'")]));
 
         Assert.Equal(MergeFails.StoreError, Assert.IsAssignableFrom<StackEnvMergeException>(failure).ErrorCode);
         Assert.Equal("{}", await Database.EnvAsync(id));
@@ -128,17 +129,14 @@ public sealed class AfterCommitTests : DatabaseTest
     [InlineData(true)]
     public async Task A_warning_within_COMMIT_and_its_tag_is_committed(bool withJournal)
     {
-        await InCommitAsync(Warns);
+        await Database.ExecuteAsync(Trigger.InCommit(Warns));
         var id = await Database.InsertAsync();
-        var merger = withJournal ? Database.MergerWith(new Journal(static (_, _) => [])) : Database.Merger;
+        var merger = withJournal ? Database.MergerWith(Journal.Silent) : Database.Merger;
 
         Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
 
         Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
     }
-
-    private Task<ProxiedMerger> ProxiedAsync(Guid id, bool withJournal, TimeSpan? lockTimeout = null) => ProxiedMerger.CreateAsync(
-        Database.ConnectionString, id, lockTimeout, configure: null, withJournal ? [new Journal(static (_, _) => [])] : []);
 
     private async Task UnknownAndThereAsync(ProxiedMerger lane, Guid id)
     {
@@ -149,17 +147,12 @@ public sealed class AfterCommitTests : DatabaseTest
         Assert.False((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }
 
-    private async Task InCommitAsync(string body)
-    {
-        await Database.ExecuteAsync($"CREATE FUNCTION in_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NULL; END $$");
-        await Database.ExecuteAsync(CommitTrigger);
-    }
-
     // Waits until COMMIT sleeps, ends that in one of the ways, and returns what the caller gets.
     private async Task<Exception?> InterruptAsync(Guid id, string how, string options, params IStackEnvMergeJournal[] journals)
     {
         await using var dataSource = Database.DataSourceWith(settings => (settings.Options, settings.CancellationTimeout) = (options, 500));
-        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromMilliseconds(how == "time limit" ? 1 : 3_000) }, journals: journals);
+        var merger = new StackEnvMerger(
+            dataSource, new() { LockTimeout = TimeSpan.FromMilliseconds(how == "time limit" ? 1 : 3_000) }, journals: journals);
         using var caller = new CancellationTokenSource();
         var merging = merger.MergeAsync(id, Changes(("A", "1")), caller.Token);
         const string sleeper = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND application_name = $1";

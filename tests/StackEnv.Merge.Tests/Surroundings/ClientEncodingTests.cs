@@ -2,7 +2,9 @@ using Npgsql;
 
 namespace StackEnv.Merge.Tests.Surroundings;
 
-/// <summary>A session with a client encoding other than UTF8 would store mangled values: the merge is refused, and names the setting.</summary>
+/// <summary>
+/// A session with a client encoding other than UTF8 would store mangled values: the merge is refused, and names the setting.
+/// </summary>
 public sealed class ClientEncodingTests : DatabaseTest
 {
     [Theory]
@@ -75,7 +77,8 @@ public sealed class ClientEncodingTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var one = Database.DataSourceWith(static settings => (settings.MaxPoolSize, settings.NoResetOnClose) = (1, true));
-        await new StackEnvMerger(one, journals: [new Journal(static (_, _) => [new("SET client_encoding TO 'LATIN1'")])]).MergeAsync(id, Changes(("A", "é")));
+        var journal = new Journal(static (_, _) => [new("SET client_encoding TO 'LATIN1'")]);
+        await new StackEnvMerger(one, journals: [journal]).MergeAsync(id, Changes(("A", "é")));
 
         await RefusedAsync(new(one), """{"A": "é"}""");
     }
@@ -111,7 +114,8 @@ public sealed class ClientEncodingTests : DatabaseTest
         // Twice: the refusal is not forgotten, and costs no connection.
         for (var turn = 0; turn < 2; turn++)
         {
-            var failure = await MergeFails.WithAsync(MergeFails.UnsuitableTable, isTransient: false, () => merger.MergeAsync(id, Changes(("A", "é"))));
+            var failure = await MergeFails.WithAsync(
+                MergeFails.UnsuitableTable, isTransient: false, () => merger.MergeAsync(id, Changes(("A", "é"))));
             Assert.Contains("encoding", failure.Message, StringComparison.OrdinalIgnoreCase);
             Assert.Contains("UTF8", failure.Message, StringComparison.OrdinalIgnoreCase);
         }

@@ -1,11 +1,13 @@
-using System.Globalization;
-
 namespace StackEnv.Merge.Tests.Surroundings;
 
 /// <summary>The columns have the types that a merge relies on, or it is refused with the statement that changes them.</summary>
 public sealed class ColumnTests : SurroundingsTest
 {
-    private const string Types = "CREATE DOMAIN note AS text; CREATE DOMAIN env AS jsonb CHECK (jsonb_typeof(value) = 'object'); CREATE DOMAIN named_env AS env; CREATE DOMAIN env_text AS text; CREATE DOMAIN instant AS timestamptz; CREATE DOMAIN local_time AS timestamp; CREATE TYPE state AS ENUM ('healthy', 'deleting'); CREATE DOMAIN named_state AS state; CREATE TYPE state_without AS ENUM ('healthy', 'DELETING'); CREATE DOMAIN key AS varchar(80); CREATE DOMAIN number AS bigint";
+    private const string Types =
+        "CREATE DOMAIN note AS text; CREATE DOMAIN env AS jsonb CHECK (jsonb_typeof(value) = 'object'); CREATE DOMAIN named_env AS env; " +
+        "CREATE DOMAIN env_text AS text; CREATE DOMAIN instant AS timestamptz; CREATE DOMAIN local_time AS timestamp; CREATE TYPE state " +
+        "AS ENUM ('healthy', 'deleting'); CREATE DOMAIN named_state AS state; CREATE TYPE state_without AS ENUM ('healthy', 'DELETING'); " +
+        "CREATE DOMAIN key AS varchar(80); CREATE DOMAIN number AS bigint";
 
     public static TheoryData<string, string, string> Unsuitable => new()
     {
@@ -101,7 +103,8 @@ public sealed class ColumnTests : SurroundingsTest
     public async Task The_statement_given_converts_the_column_and_the_same_merger_works(string column, string type, string value)
     {
         await CreateAsync(column, type);
-        await Database.ExecuteAsync($"INSERT INTO app (id, slug, status, {column}) VALUES (gen_random_uuid(), 'shop', 'healthy', $1::text::{type})", value);
+        await Database.ExecuteAsync(
+            $"INSERT INTO app (id, slug, status, {column}) VALUES (gen_random_uuid(), 'shop', 'healthy', $1::text::{type})", value);
         var merger = App();
 
         var failure = await AssertUnsuitableAsync(merger, "shop", column, "ALTER TABLE");
@@ -116,7 +119,8 @@ public sealed class ColumnTests : SurroundingsTest
     public async Task A_column_of_another_type_that_does_is_merged_into(string column, string type)
     {
         await CreateAsync(column, type);
-        await Database.ExecuteAsync("INSERT INTO app (id, slug, status, env_vars) VALUES (gen_random_uuid(), 'shop', 'healthy', '{}'), (gen_random_uuid(), 'going', 'deleting', '{}')");
+        await InsertAppAsync();
+        await InsertAppAsync("going", "deleting");
 
         Assert.True((await App().MergeAsync("shop", Changes(("A", "1")))).Changed);
         await Assert.ThrowsAsync<StackDeletingException>(() => App().MergeAsync("going", Changes(("A", "1"))));
@@ -128,7 +132,9 @@ public sealed class ColumnTests : SurroundingsTest
     public async Task A_status_without_words_is_seen_where_the_options_name_its_values(string type, string healthy, string deleting)
     {
         await CreateAsync("status", type);
-        await Database.ExecuteAsync($"INSERT INTO app (id, slug, status, env_vars) VALUES (gen_random_uuid(), 'shop', '{healthy}', '{{}}'), (gen_random_uuid(), 'going', '{deleting}', '{{}}')");
+        await Database.ExecuteAsync(
+            $"INSERT INTO app (id, slug, status, env_vars) VALUES (gen_random_uuid(), 'shop', '{healthy}', '{{}}'), (gen_random_uuid(), " +
+            $"'going', '{deleting}', '{{}}')");
         var merger = App(options =>
         {
             options.DeletingStatuses.Clear();
@@ -143,7 +149,7 @@ public sealed class ColumnTests : SurroundingsTest
     public async Task A_status_that_is_one_label_of_several_is_enough()
     {
         await CreateAsync("status", "state");
-        await Database.ExecuteAsync("INSERT INTO app (id, slug, status, env_vars) VALUES (gen_random_uuid(), 'shop', 'healthy', '{}')");
+        await InsertAppAsync();
 
         Assert.True((await App(static options => options.DeletingStatuses.Add("deleted")).MergeAsync("shop", Changes(("A", "1")))).Changed);
     }
@@ -199,7 +205,7 @@ public sealed class ColumnTests : SurroundingsTest
         var merger = App();
 
         Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
-        var failure = await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync(((StackRef)"shop").OwnedBy(TeamA), Changes(("A", "2"))));
+        var failure = await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync(OwnShop, Changes(("A", "2"))));
         Assert.Contains("\"team_id\"", failure.Message, StringComparison.Ordinal);
         Assert.True((await merger.MergeAsync("shop", Changes(("A", "3")))).Changed);
     }
@@ -231,21 +237,26 @@ public sealed class ColumnTests : SurroundingsTest
 
     private async Task FillAsync(string type)
     {
-        var isGenerated = type.Contains("GENERATED", StringComparison.Ordinal);
-        await Database.ExecuteAsync(string.Create(
-            CultureInfo.InvariantCulture,
-            $"INSERT INTO app (id, {(isGenerated ? "" : "slug, ")}status, env_vars) SELECT lpad(n::text, 32, '0')::uuid, {(isGenerated ? "" : "n::text::" + (type.Contains("citext", StringComparison.Ordinal) ? "public.citext" : type) + ", ")}'healthy', '{{}}' FROM generate_series(1, 5000) AS n"));
+        var (column, value) = type.Contains("GENERATED", StringComparison.Ordinal)
+            ? ("", "")
+            : ("slug, ", $"n::text::{type.Replace("citext", "public.citext", StringComparison.Ordinal)}, ");
+        await Database.ExecuteAsync(
+            $$"""
+            INSERT INTO app (id, {{column}}status, env_vars)
+            SELECT lpad(n::text, 32, '0')::uuid, {{value}}'healthy', '{}' FROM generate_series(1, 5000) AS n
+            """);
         await Database.ExecuteAsync("ANALYZE app");
     }
 
     private async Task<(bool Changed, long Scans)> MergeAndCountScansAsync(object key)
     {
         await Database.ExecuteAsync("CREATE TABLE scans (number bigint)");
-        var count = new Journal(static (_, _) => [new("INSERT INTO scans SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relid = 'app'::regclass")]);
+        var count = new Journal(
+            static (_, _) => [new("INSERT INTO scans SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relid = 'app'::regclass")]);
 
         // A session of its own: the view also counts what its session did in earlier transactions and has not reported yet.
         await using var dataSource = Database.DataSourceWith(static settings => settings.Pooling = false);
-        var merger = new StackEnvMerger(dataSource, new() { Table = "app", KeyColumn = "slug" }, journals: [count]);
+        var merger = App(dataSource: dataSource, journals: count);
         var result = await merger.MergeAsync(Reference(key), Changes(("A", "1")));
         return (result.Changed, await Database.ScalarAsync<long>("SELECT number FROM scans"));
     }

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Npgsql;
 
 namespace StackEnv.Merge.Tests.Surroundings;
@@ -16,7 +14,9 @@ public sealed class FirstLookTests : SurroundingsTest
         await using var dataSource = Database.DataSourceWith(settings => settings.MaxPoolSize = poolSize);
         var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(30) });
 
-        var results = await Task.WhenAll(Enumerable.Range(0, 100).Select(number => merger.MergeAsync(stacks[number % 10], Changes(($"K{number}", "1"))))).WaitAsync(TimeSpan.FromSeconds(60));
+        var results = await Task.WhenAll(
+            Enumerable.Range(0, 100).Select(number => merger.MergeAsync(stacks[number % 10], Changes(($"K{number}", "1")))))
+            .WaitAsync(TimeSpan.FromSeconds(60));
 
         Assert.All(results, static result => Assert.True(result.Changed));
         Assert.Equal(100, await Database.ScalarAsync<long>("SELECT count(*) FROM stacks, jsonb_object_keys(env_vars)"));
@@ -25,14 +25,17 @@ public sealed class FirstLookTests : SurroundingsTest
     [Fact]
     public async Task A_hundred_first_merges_at_once_on_an_unsuitable_table_are_all_refused()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns})");
+        await CreateAppAsync();
         await InsertTwinsAsync();
         var before = await FootprintAsync();
         var merger = App();
 
-        var failures = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => Record.ExceptionAsync(() => merger.MergeAsync("shop", Changes(("A", "1")))))).WaitAsync(TimeSpan.FromSeconds(60));
+        var failures = await Task.WhenAll(
+            Enumerable.Range(0, 100).Select(_ => Record.ExceptionAsync(() => merger.MergeAsync("shop", Changes(("A", "1"))))))
+            .WaitAsync(TimeSpan.FromSeconds(60));
 
-        Assert.Equal(["unsuitable_table"], failures.Select(static failure => (failure as StackEnvMergeException)?.ErrorCode ?? $"{failure}").Distinct());
+        Assert.Equal(["unsuitable_table"], failures.Select(
+            static failure => (failure as StackEnvMergeException)?.ErrorCode ?? $"{failure}").Distinct());
         Assert.Equal(before, await FootprintAsync());
     }
 
@@ -40,21 +43,19 @@ public sealed class FirstLookTests : SurroundingsTest
     public async Task A_first_look_that_fails_is_taken_again()
     {
         var id = await Database.InsertAsync();
-        var port = FreePort();
-        await using var dataSource = Database.DataSourceWith(settings =>
-        {
-            (settings.Host, settings.Port) = (IPAddress.Loopback.ToString(), port);
-            (settings.SslMode, settings.GssEncryptionMode) = (SslMode.Disable, GssEncryptionMode.Disable);
-        });
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
         var merger = new StackEnvMerger(dataSource);
 
         for (var turn = 0; turn < 3; turn++)
         {
+            proxy.Arm(WireFault.BeforeClient("indisunique", WireAction.Close));
             var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "1"))));
             Assert.True(failure.IsTransient);
+            Assert.True(proxy.HasStruck);
         }
 
-        using var relay = Relay(port);
         Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }
 
@@ -93,29 +94,27 @@ public sealed class FirstLookTests : SurroundingsTest
     {
         var id = await Database.InsertAsync();
         var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
-        await using (proxy)
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
+        var merger = new StackEnvMerger(dataSource);
+        await using (var opened = await dataSource.OpenConnectionAsync())
         {
-            await using (dataSource)
-            {
-                var merger = new StackEnvMerger(dataSource);
-                await using (var opened = await dataSource.OpenConnectionAsync())
-                {
-                    proxy.Arm(null);
-                }
-
-                Assert.InRange(await CountAsync(() => merger.MergeAsync(id, Changes(("A", "1")))), 1, 2);
-                Assert.Equal(1, await CountAsync(() => merger.MergeAsync(id, Changes(("A", "2")))));
-                Assert.Equal(1, await CountAsync(() => Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync(Guid.NewGuid(), Changes(("A", "2"))))));
-                Assert.Equal(1, await CountAsync(() => merger.MergeAsync(((StackRef)id).OwnedBy(Guid.Empty), Changes(("A", "3"))).ContinueWith(static _ => { }, TaskScheduler.Default)));
-                Assert.Equal(10, await CountAsync(async () =>
-                {
-                    for (var turn = 0; turn < 10; turn++)
-                    {
-                        await merger.MergeAsync(id, Changes(("A", $"turn {turn}")));
-                    }
-                }));
-            }
+            proxy.Arm(null);
         }
+
+        Assert.InRange(await CountAsync(() => merger.MergeAsync(id, Changes(("A", "1")))), 1, 2);
+        Assert.Equal(1, await CountAsync(() => merger.MergeAsync(id, Changes(("A", "2")))));
+        Assert.Equal(1, await CountAsync(
+            () => Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync(Guid.NewGuid(), Changes(("A", "2"))))));
+        Assert.Equal(1, await CountAsync(() => merger.MergeAsync(((StackRef)id).OwnedBy(Guid.Empty), Changes(("A", "3"))).ContinueWith(
+            static _ => { }, TaskScheduler.Default)));
+        Assert.Equal(10, await CountAsync(async () =>
+        {
+            for (var turn = 0; turn < 10; turn++)
+            {
+                await merger.MergeAsync(id, Changes(("A", $"turn {turn}")));
+            }
+        }));
 
         async Task<int> CountAsync(Func<Task> merge)
         {
@@ -132,7 +131,8 @@ public sealed class FirstLookTests : SurroundingsTest
         var merger = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromSeconds(1));
         await using (await Database.HoldAsync("LOCK TABLE stacks IN ACCESS EXCLUSIVE MODE"))
         {
-            var (failure, elapsed) = await TimeAsync(() => Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync(id, Changes(("A", "1")))));
+            var (failure, elapsed) = await TimeAsync(
+                () => Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync(id, Changes(("A", "1")))));
             Assert.True(failure.IsTransient);
             Assert.InRange(elapsed, TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(5));
         }
@@ -176,14 +176,17 @@ public sealed class FirstLookTests : SurroundingsTest
     [Fact]
     public async Task A_temporary_table_in_front_is_the_one_that_is_looked_at()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')");
+        await CreateAppAsync("PRIMARY KEY (slug)");
+        await InsertAppAsync();
         await using var one = Database.DataSourceWith(static settings => (settings.MaxPoolSize, settings.NoResetOnClose) = (1, true));
-        await using (var shadow = one.CreateCommand($"CREATE TEMP TABLE app ({Columns}); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}'), (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')"))
+        await using (var shadow = one.CreateCommand(
+            $"CREATE TEMP TABLE app ({Columns}); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}'), " +
+            $"(gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')"))
         {
             await shadow.ExecuteNonQueryAsync();
         }
 
-        var failure = await Record.ExceptionAsync(() => new StackEnvMerger(one, new() { Table = "app", KeyColumn = "slug" }).MergeAsync("shop", Changes(("A", "1"))));
+        var failure = await Record.ExceptionAsync(() => App(dataSource: one).MergeAsync("shop", Changes(("A", "1"))));
 
         Assert.Equal("unsuitable_table", (failure as StackEnvMergeException)?.ErrorCode);
         await using var written = one.CreateCommand("SELECT count(*) FROM app WHERE env_vars <> '{}'");
@@ -194,16 +197,20 @@ public sealed class FirstLookTests : SurroundingsTest
     public async Task The_search_path_decides_which_table_is_looked_at()
     {
         var other = Database.Schema + "_b";
-        await Database.ExecuteAsync($"CREATE SCHEMA {other}; CREATE TABLE {other}.app ({Columns}); CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')");
+        await Database.ExecuteAsync(
+            $"CREATE SCHEMA {other}; CREATE TABLE {other}.app ({Columns}); CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO " +
+            $"app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')");
         try
         {
             await using var otherFirst = Database.DataSourceWith(settings => settings.SearchPath = $"{other},{Database.Schema}");
             await using var otherLast = Database.DataSourceWith(settings => settings.SearchPath = $"nowhere,{Database.Schema},{other}");
 
-            Assert.Equal("unsuitable_table", (await Record.ExceptionAsync(() => Merge(otherFirst, null)) as StackEnvMergeException)?.ErrorCode);
+            Assert.Equal(
+                "unsuitable_table", (await Record.ExceptionAsync(() => Merge(otherFirst, null)) as StackEnvMergeException)?.ErrorCode);
             Assert.Null(await Record.ExceptionAsync(() => Merge(otherLast, null)));
             Assert.Null(await Record.ExceptionAsync(() => Merge(otherFirst, Database.Schema)));
-            Assert.Equal("unsuitable_table", (await Record.ExceptionAsync(() => Merge(otherLast, other)) as StackEnvMergeException)?.ErrorCode);
+            Assert.Equal(
+                "unsuitable_table", (await Record.ExceptionAsync(() => Merge(otherLast, other)) as StackEnvMergeException)?.ErrorCode);
         }
         finally
         {
@@ -211,7 +218,8 @@ public sealed class FirstLookTests : SurroundingsTest
         }
 
         Task<MergeResult> Merge(NpgsqlDataSource dataSource, string? schema) =>
-            new StackEnvMerger(dataSource, new() { Schema = schema, Table = "app", KeyColumn = "slug" }).MergeAsync("shop", Changes(("A", $"{Guid.NewGuid()}")));
+            new StackEnvMerger(dataSource, new() { Schema = schema, Table = "app", KeyColumn = "slug" }).MergeAsync(
+                "shop", Changes(("A", $"{Guid.NewGuid()}")));
     }
 
     [Theory]
@@ -226,39 +234,16 @@ public sealed class FirstLookTests : SurroundingsTest
     public async Task A_table_and_a_key_of_any_name_are_looked_at(string name)
     {
         var quoted = $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
-        await Database.ExecuteAsync($"CREATE TABLE {quoted} ({quoted} text PRIMARY KEY, status text, env_vars jsonb, updated_at timestamptz)");
+        await Database.ExecuteAsync(
+            $"CREATE TABLE {quoted} ({quoted} text CONSTRAINT only_key PRIMARY KEY, status text, env_vars jsonb, updated_at timestamptz)");
         await Database.ExecuteAsync($"INSERT INTO {quoted} VALUES ('shop', 'healthy', '{{}}')");
         var merger = Database.MergerWith(options => (options.Table, options.KeyColumn) = (name, name));
 
         Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
 
-        await Database.ExecuteAsync($"ALTER TABLE {quoted} DROP CONSTRAINT {(await Database.ScalarAsync<string>("SELECT quote_ident(conname) FROM pg_constraint WHERE connamespace = $1::text::regnamespace AND contype = 'p' AND conrelid <> 'stacks'::regclass", Database.Schema))}");
-        var failure = await Record.ExceptionAsync(() => Database.MergerWith(options => (options.Table, options.KeyColumn) = (name, name)).MergeAsync("shop", Changes(("A", "2"))));
+        await Database.ExecuteAsync($"ALTER TABLE {quoted} DROP CONSTRAINT only_key");
+        var fresh = Database.MergerWith(options => (options.Table, options.KeyColumn) = (name, name));
+        var failure = await Record.ExceptionAsync(() => fresh.MergeAsync("shop", Changes(("A", "2"))));
         Assert.Equal("unsuitable_table", (failure as StackEnvMergeException)?.ErrorCode);
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
-    // Passes bytes on between this port and the server, until it is disposed.
-    private TcpListener Relay(int port)
-    {
-        var listener = new TcpListener(IPAddress.Loopback, port);
-        listener.Start();
-        _ = Task.Run(async () =>
-        {
-            using var client = await listener.AcceptTcpClientAsync();
-            var endPoint = ServerSocket.EndPointOf(Database.ConnectionString);
-            using var server = ServerSocket.NewFor(endPoint);
-            await server.ConnectAsync(endPoint);
-            await using var there = new NetworkStream(server);
-            await using var here = client.GetStream();
-            await Task.WhenAny(here.CopyToAsync(there), there.CopyToAsync(here));
-        });
-        return listener;
     }
 }

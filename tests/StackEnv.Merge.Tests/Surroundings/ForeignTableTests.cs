@@ -17,12 +17,21 @@ public sealed class ForeignTableTests : SurroundingsTest
         var host = settings.Host!.StartsWith('/') ? settings.Host : "localhost";
         await Database.ExecuteAsync("CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA pg_catalog");
         await Database.ExecuteAsync($"CREATE TABLE base ({Columns}, {key})");
-        await Database.ExecuteAsync($"CREATE SERVER {Database.Schema} FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{host}', port '{port}', dbname '{settings.Database}')");
+        await Database.ExecuteAsync(
+            $"CREATE SERVER {Database.Schema} FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{host}', port '{port}', dbname " +
+            $"'{settings.Database}')");
         try
         {
-            await Database.ExecuteAsync($"CREATE USER MAPPING FOR CURRENT_USER SERVER {Database.Schema} OPTIONS (user '{settings.Username}', password '{settings.Password ?? "none"}')");
-            await Database.ExecuteAsync($"CREATE FOREIGN TABLE app ({Columns}) SERVER {Database.Schema} OPTIONS (schema_name '{Database.Schema}', table_name 'base')");
-            await Database.ExecuteAsync("INSERT INTO base VALUES (gen_random_uuid(), $1, 'alone', 'healthy', '{}'), (gen_random_uuid(), $1, 'going', 'deleting', '{}')", TeamA);
+            await Database.ExecuteAsync(
+                $"CREATE USER MAPPING FOR CURRENT_USER SERVER {Database.Schema} OPTIONS (user '{settings.Username}', password " +
+                $"'{settings.Password ?? "none"}')");
+            await Database.ExecuteAsync(
+                $"CREATE FOREIGN TABLE app ({Columns}) SERVER {Database.Schema} OPTIONS (schema_name '{Database.Schema}', table_name " +
+                "'base')");
+            await Database.ExecuteAsync(
+                "INSERT INTO base VALUES (gen_random_uuid(), $1, 'alone', 'healthy', '{}'), (gen_random_uuid(), $1, 'going', 'deleting', " +
+                "'{}')",
+                TeamA);
             var merger = App();
 
             Assert.True((await merger.MergeAsync("alone", Changes(("A", "1")))).Changed);

@@ -1,8 +1,8 @@
 namespace StackEnv.Merge.Tests.Surroundings;
 
 /// <summary>
-/// The server has done its work, and its answer cannot be read or understood. Without a journal the merge is committed, but there is no result
-/// to return: an unknown outcome. With a journal COMMIT has not been sent yet: the merge is rolled back.
+/// The server has done its work, and its answer cannot be read or understood. Without a journal the merge is committed, but there is no
+/// result to return: an unknown outcome. With a journal COMMIT has not been sent yet: the merge is rolled back.
 /// </summary>
 public sealed class HalfReadAnswerTests : DatabaseTest
 {
@@ -25,7 +25,7 @@ public sealed class HalfReadAnswerTests : DatabaseTest
     public async Task What_is_committed_and_cannot_be_read_is_unknown(string what, string row, string columns)
     {
         var id = await Database.InsertAsync("""{"OLD": "o"}""");
-        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id);
+        await using var lane = await ProxiedAsync(id);
         Spoil(lane.Proxy, row, columns);
 
         var failure = await MergeFails.WithAsync(
@@ -44,7 +44,7 @@ public sealed class HalfReadAnswerTests : DatabaseTest
     {
         var id = await Database.InsertAsync("""{"OLD": "o"}""");
         var before = await Database.FootprintAsync(id);
-        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id, journals: [new Journal(static (_, _) => [])]);
+        await using var lane = await ProxiedAsync(id, withJournal: true);
         Spoil(lane.Proxy, row, columns);
 
         await MergeFails.WithAsync(MergeFails.StoreError, () => lane.Merger.MergeAsync(id, Changes(("A", "1"), ("OLD", null))));

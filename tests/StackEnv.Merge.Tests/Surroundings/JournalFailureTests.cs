@@ -8,8 +8,8 @@ using NpgsqlTypes;
 namespace StackEnv.Merge.Tests.Surroundings;
 
 /// <summary>
-/// A journal is the host's code: whatever it throws and whatever its statements make the server say, the failure is the library's own, for the
-/// stack of the merge, names the journal and shows no value. COMMIT was not sent, so the outcome is never unknown.
+/// A journal is the host's code: whatever it throws and whatever its statements make the server say, the failure is the library's own, for
+/// the stack of the merge, names the journal and shows no value. COMMIT was not sent, so the outcome is never unknown.
 /// </summary>
 public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
 {
@@ -26,7 +26,10 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
     public static TheoryData<string, Func<Exception>> Exceptions => new()
     {
         { "a store failure", static () => new StackEnvStoreException(OtherStack, $"It was {Secret}.", "42P01", isTransient: true) },
-        { "a store failure with a cause", static () => new StackEnvStoreException(OtherStack, "It failed.", null, isTransient: true, new InvalidOperationException(Secret)) },
+        {
+            "a store failure with a cause",
+            static () => new StackEnvStoreException(OtherStack, "It failed.", null, true, new InvalidOperationException(Secret))
+        },
         { "a lock time-out", static () => new LockTimeoutException(OtherStack, TimeSpan.FromSeconds(7)) },
         { "an unknown outcome", static () => new MergeOutcomeUnknownException(OtherStack, new InvalidOperationException(Secret)) },
         { "not found", static () => new StackNotFoundException(OtherStack) },
@@ -41,7 +44,10 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         { "several", static () => new AggregateException(Secret, new InvalidOperationException(Secret)) },
         { "a misuse", static () => new InvalidCastException(Secret) },
         { "out of memory", static () => new InsufficientMemoryException(Secret) },
-        { "with data", static () => new InvalidOperationException(Secret) { Data = { [Secret] = Secret }, HelpLink = Secret, Source = Secret } },
+        {
+            "with data",
+            static () => new InvalidOperationException(Secret) { Data = { [Secret] = Secret }, HelpLink = Secret, Source = Secret }
+        },
     };
 
     public static TheoryData<string, Func<NpgsqlParameter>> Parameters => new()
@@ -52,7 +58,10 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         { "no value", static () => new() { NpgsqlDbType = NpgsqlDbType.Text } },
         { "text with a NUL", static () => new() { Value = Secret + "\0" } },
         { "text with half a character", static () => new() { Value = Secret + "\ud800" } },
-        { "a time of the wrong kind", static () => new() { Value = new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Local), NpgsqlDbType = NpgsqlDbType.TimestampTz } },
+        {
+            "a time of the wrong kind",
+            static () => new() { Value = new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Local), NpgsqlDbType = NpgsqlDbType.TimestampTz }
+        },
         { "a list that throws", static () => new() { Value = new ThrowingList(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text } },
         { "a stream that throws at once", static () => new() { Value = new ThrowingStream(0), NpgsqlDbType = NpgsqlDbType.Bytea } },
         { "a stream that throws later", static () => new() { Value = new ThrowingStream(100_000), NpgsqlDbType = NpgsqlDbType.Bytea } },
@@ -120,7 +129,9 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
     [MemberData(nameof(Statements))]
     public async Task What_the_server_says_of_a_journals_value_stays_behind(string what, string statement)
     {
-        await Database.ExecuteAsync($"CREATE TABLE taken (name text PRIMARY KEY); INSERT INTO taken VALUES ('{Secret}'); CREATE TABLE checked (name text CHECK (name = ''))");
+        await Database.ExecuteAsync(
+            $"CREATE TABLE taken (name text PRIMARY KEY); INSERT INTO taken VALUES ('{Secret}'); CREATE TABLE checked (name text CHECK " +
+            "(name = ''))");
 
         await AssertFailsAsync(new((_, _) => [new(statement) { Parameters = { new() { Value = Secret } } }]), what);
     }
@@ -164,13 +175,16 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         // At once they are in each other's way, and then a failure has to be true.
         var stacks = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Database.InsertAsync()));
         var failures = await Task.WhenAll(Enumerable.Range(0, 80).Select(number => Task.Run(
-            () => Record.ExceptionAsync(() => merger.MergeAsync(stacks[number % 8], Changes(($"K{number}", "1"))))))).WaitAsync(TimeSpan.FromSeconds(60));
+            () => Record.ExceptionAsync(() => merger.MergeAsync(stacks[number % 8], Changes(($"K{number}", "1")))))))
+            .WaitAsync(TimeSpan.FromSeconds(60));
         Assert.All(failures, static failure => Assert.True(failure is null or StackEnvMergeException, $"{failure}"));
         for (var number = 0; number < failures.Length; number++)
         {
             if (failures[number] is not MergeOutcomeUnknownException)
             {
-                Assert.Equal(failures[number] is null, await Database.ScalarAsync<bool>("SELECT env_vars ? $2 FROM stacks WHERE id = $1", stacks[number % 8], $"K{number}"));
+                Assert.Equal(
+                    failures[number] is null,
+                    await Database.ScalarAsync<bool>("SELECT env_vars ? $2 FROM stacks WHERE id = $1", stacks[number % 8], $"K{number}"));
             }
         }
     }
@@ -180,7 +194,8 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
     {
         await Database.ExecuteAsync("CREATE TABLE said (text text)");
         var command = new NpgsqlBatchCommand("INSERT INTO said VALUES ('said')");
-        var failure = await Record.ExceptionAsync(() => Database.MergerWith(new Journal((_, _) => [command, command])).MergeAsync(_id, Changes(("A", "1"))));
+        var failure = await Record.ExceptionAsync(
+            () => Database.MergerWith(new Journal((_, _) => [command, command])).MergeAsync(_id, Changes(("A", "1"))));
 
         Assert.True(failure is null or StackEnvStoreException, $"{failure}");
         Assert.Equal(failure is null ? 2 : 0, await Database.ScalarAsync<long>("SELECT count(*) FROM said"));
@@ -189,7 +204,8 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
     [Fact]
     public async Task A_journal_that_returns_a_huge_list_works_or_fails_as_a_journal_in_time()
     {
-        var merger = new StackEnvMerger(Database.DataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) }, journals: [new Journal(static (_, _) => Enumerable.Range(0, 100_000).Select(static _ => new NpgsqlBatchCommand("SELECT 1")))]);
+        var journal = new Journal(static (_, _) => Enumerable.Range(0, 100_000).Select(static _ => new NpgsqlBatchCommand("SELECT 1")));
+        var merger = new StackEnvMerger(Database.DataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) }, journals: [journal]);
 
         var (failure, elapsed) = await TimeAsync(() => Record.ExceptionAsync(() => merger.MergeAsync(_id, Changes(("A", "1")))));
 

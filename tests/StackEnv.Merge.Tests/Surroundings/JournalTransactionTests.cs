@@ -2,7 +2,9 @@ using Npgsql;
 
 namespace StackEnv.Merge.Tests.Surroundings;
 
-/// <summary>A journal may use savepoints. One that ends the merge's transaction by its SQL is noticed, and the caller gets a true answer.</summary>
+/// <summary>
+/// A journal may use savepoints. One that ends the merge's transaction by its SQL is noticed, and the caller gets a true answer.
+/// </summary>
 public sealed class JournalTransactionTests : DatabaseTest
 {
     private const string Fails = "SELECT 1 / 0";

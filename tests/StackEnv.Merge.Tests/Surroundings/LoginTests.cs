@@ -3,7 +3,9 @@ using System.Net.Sockets;
 
 namespace StackEnv.Merge.Tests.Surroundings;
 
-/// <summary>A login that fails has sent nothing of the merge. A retry may help, unless it is about who logs in, where, or with which options.</summary>
+/// <summary>
+/// A login that fails has sent nothing of the merge. A retry may help, unless it is about who logs in, where, or with which options.
+/// </summary>
 public sealed class LoginTests : DatabaseTest
 {
     [Theory]
@@ -25,7 +27,8 @@ public sealed class LoginTests : DatabaseTest
     [Theory]
     [InlineData("57P03")]
     [InlineData("53300")]
-    public Task So_is_a_server_that_is_full_or_starting(string sqlState) => RefuseAsync(sqlState, "ProcessStartupPacket", isTransient: true);
+    public Task So_is_a_server_that_is_full_or_starting(string sqlState) =>
+        RefuseAsync(sqlState, "ProcessStartupPacket", isTransient: true);
 
     [Theory]
     [InlineData("28P01")]
@@ -50,7 +53,8 @@ public sealed class LoginTests : DatabaseTest
         var id = await Database.InsertAsync();
         await using var dataSource = Database.DataSourceWith(settings => settings[setting] = value);
 
-        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: false, () => new StackEnvMerger(dataSource).MergeAsync(id, Changes(("A", "1"))));
+        await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: false, () => new StackEnvMerger(dataSource).MergeAsync(id, Changes(("A", "1"))));
     }
 
     [Fact]
@@ -61,7 +65,8 @@ public sealed class LoginTests : DatabaseTest
         await role.GrantMergingAsync();
         await Database.ExecuteAsync($"ALTER ROLE {role.Name} CONNECTION LIMIT 0");
 
-        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => new StackEnvMerger(role.DataSource).MergeAsync(id, Changes(("A", "1"))));
+        await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: true, () => new StackEnvMerger(role.DataSource).MergeAsync(id, Changes(("A", "1"))));
 
         await Database.ExecuteAsync($"ALTER ROLE {role.Name} CONNECTION LIMIT -1");
         Assert.True((await new StackEnvMerger(role.DataSource).MergeAsync(id, Changes(("A", "1")))).Changed);
@@ -93,7 +98,8 @@ public sealed class LoginTests : DatabaseTest
     public async Task A_pooler_that_lets_the_client_in_and_then_finds_no_server_for_the_drivers_own_query_is_worth_a_retry(string sqlState)
     {
         var id = await Database.InsertAsync();
-        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString, static settings => settings.ApplicationName = $"no type is known yet {Guid.NewGuid()}");
+        var (proxy, dataSource) = WireProxy.InFrontOf(
+            Database.ConnectionString, static settings => settings.ApplicationName = $"no type is known yet {Guid.NewGuid()}");
         await using var disposeProxy = proxy;
         await using var disposeDataSource = dataSource;
         var merger = new StackEnvMerger(dataSource);
@@ -115,7 +121,8 @@ public sealed class LoginTests : DatabaseTest
         free.Stop();
         await using var dataSource = Database.DataSourceWith(settings => (settings.Host, settings.Port) = ("127.0.0.1", port));
 
-        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => new StackEnvMerger(dataSource).MergeAsync(Guid.NewGuid(), Changes(("A", "1"))));
+        await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: true, () => new StackEnvMerger(dataSource).MergeAsync(Guid.NewGuid(), Changes(("A", "1"))));
     }
 
     // The proxy stands in front of a server that is not there, as it is not asked.
@@ -127,13 +134,14 @@ public sealed class LoginTests : DatabaseTest
         var merger = new StackEnvMerger(dataSource);
         proxy.LoginRefusal = WireMessage.Fatal(sqlState, routine);
 
-        var failure = await MergeFails.WithAsync(MergeFails.StoreError, isTransient, () => merger.MergeAsync(Guid.NewGuid(), Changes(("A", "1"))));
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient, () => merger.MergeAsync(Guid.NewGuid(), Changes(("A", "1"))));
 
         Assert.Equal(sqlState, ((StackEnvStoreException)failure).SqlState);
 
         // The same where one connection was open before.
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id);
+        await using var lane = await ProxiedAsync(id);
         lane.DataSource.Clear();
         lane.Proxy.LoginRefusal = WireMessage.Fatal(sqlState, routine);
         await MergeFails.WithAsync(MergeFails.StoreError, isTransient, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));

@@ -5,7 +5,9 @@ using Microsoft.Extensions.Logging;
 
 namespace StackEnv.Merge.Tests.Surroundings;
 
-/// <summary>A logger or a listener that throws changes nothing about a merge: not its outcome, not its exception, not what is counted.</summary>
+/// <summary>
+/// A logger or a listener that throws changes nothing about a merge: not its outcome, not its exception, not what is counted.
+/// </summary>
 public sealed class ObserverTests : DatabaseTest
 {
     // Listeners see the merges of the whole process; they throw only in those of the test that made them.
@@ -40,7 +42,8 @@ public sealed class ObserverTests : DatabaseTest
 
         await AssertEveryOutcomeAsync(logger: null);
 
-        static void Throw<T>(Instrument measured, T value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state) => ThrowIf(measured.Name);
+        static void Throw<T>(Instrument measured, T value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state) =>
+            ThrowIf(measured.Name);
     }
 
     [Theory]
@@ -121,7 +124,8 @@ public sealed class ObserverTests : DatabaseTest
 
         await Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync(Guid.NewGuid(), Changes(("A", "2"))));
         await Assert.ThrowsAsync<InvalidEnvKeyException>(() => merger.MergeAsync(id, Changes(("bad key", "2"))));
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => merger.MergeAsync(id, Changes(("A", "2")), new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => merger.MergeAsync(id, Changes(("A", "2")), new CancellationToken(canceled: true)));
         await using (await Database.LockAsync(id))
         {
             await Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync(id, Changes(("A", "2"))));
@@ -137,7 +141,8 @@ public sealed class ObserverTests : DatabaseTest
 
         public bool IsEnabled(LogLevel logLevel) => where == "IsEnabled" ? throw new FormatException("A logger failed.") : true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
             throw new FormatException("A logger failed.");
     }
 

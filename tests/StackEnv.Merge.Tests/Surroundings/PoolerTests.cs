@@ -3,12 +3,13 @@ using Npgsql;
 namespace StackEnv.Merge.Tests.Surroundings;
 
 /// <summary>
-/// A pooler that drains or fails has passed the batch on, keeps the server's answer to itself, and speaks in its own name. Its SQLSTATE is one
-/// that the server uses too; only the server names the routine that raised it.
+/// A pooler that drains or fails has passed the batch on, keeps the server's answer to itself, and speaks in its own name. Its SQLSTATE is
+/// one that the server uses too; only the server names the routine that raised it.
 /// </summary>
 public sealed class PoolerTests : DatabaseTest
 {
-    private static readonly string[] SqlStates = ["57P01", "57P03", "57P05", "53300", "53200", "25P03", "25P04", "08P01", "08006", "XX000", "58000", "57014", "55P03"];
+    private static readonly string[] SqlStates =
+        ["57P01", "57P03", "57P05", "53300", "53200", "25P03", "25P04", "08P01", "08006", "XX000", "58000", "57014", "55P03"];
 
     public static TheoryData<string, string, bool> EverywhereAndEverything()
     {
@@ -30,7 +31,7 @@ public sealed class PoolerTests : DatabaseTest
     public async Task What_a_pooler_says_in_place_of_the_answer_is_unknown(string sqlState, string insteadOf, bool staysOpen)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id);
+        await using var lane = await ProxiedAsync(id);
         Say(lane.Proxy, insteadOf, staysOpen, WireMessage.Fatal(sqlState));
 
         await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
@@ -49,7 +50,7 @@ public sealed class PoolerTests : DatabaseTest
     public async Task Nor_does_an_ERROR_without_a_routine_prove_anything(string sqlState, bool staysOpen)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id);
+        await using var lane = await ProxiedAsync(id);
         Say(lane.Proxy, "", staysOpen, WireMessage.Error(sqlState));
 
         await MergeFails.WithAsync(MergeFails.OutcomeUnknown, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
@@ -66,7 +67,7 @@ public sealed class PoolerTests : DatabaseTest
     public async Task With_a_journal_it_is_unknown_in_the_batch_with_COMMIT(string sqlState, bool staysOpen)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id, journals: [new Journal(static (_, _) => [])]);
+        await using var lane = await ProxiedAsync(id, withJournal: true);
         Say(lane.Proxy, "COMMIT", staysOpen, WireMessage.Fatal(sqlState));
 
         await MergeFails.WithAsync(MergeFails.OutcomeUnknown, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
@@ -86,7 +87,7 @@ public sealed class PoolerTests : DatabaseTest
     public async Task And_not_committed_in_the_batch_before_it(string sqlState, bool staysOpen)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id, journals: [new Journal(static (_, _) => [])]);
+        await using var lane = await ProxiedAsync(id, withJournal: true);
         Say(lane.Proxy, "", staysOpen, WireMessage.Fatal(sqlState));
 
         await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
@@ -101,8 +102,7 @@ public sealed class PoolerTests : DatabaseTest
     public async Task What_the_server_itself_says_while_the_merge_waits_for_its_row_is_not_committed(bool withJournal)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedMerger.CreateAsync(
-            Database.ConnectionString, id, journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+        await using var lane = await ProxiedAsync(id, withJournal: withJournal);
         await using var holder = await Database.LockAsync(id);
         var before = await Database.FootprintAsync(id);
         var merging = lane.Merger.MergeAsync(id, Changes(("A", "1")));
@@ -117,13 +117,12 @@ public sealed class PoolerTests : DatabaseTest
     }
 
     [Theory]
-    [InlineData("BEFORE UPDATE ON stacks FOR EACH ROW", "57P01")]
-    [InlineData("BEFORE UPDATE ON stacks FOR EACH ROW", "53100")]
-    [InlineData("BEFORE UPDATE ON stacks FOR EACH ROW", "25P03")]
-    public async Task Nor_is_what_the_server_raises_in_the_UPDATE(string when, string sqlState)
+    [InlineData("57P01")]
+    [InlineData("53100")]
+    [InlineData("25P03")]
+    public async Task Nor_is_what_the_server_raises_in_the_UPDATE(string sqlState)
     {
-        await Database.ExecuteAsync($"CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION SQLSTATE '{sqlState}'; END $$");
-        await Database.ExecuteAsync($"CREATE TRIGGER act {when} EXECUTE FUNCTION act()");
+        await Database.ExecuteAsync(Trigger.On($"RAISE EXCEPTION SQLSTATE '{sqlState}'"));
         var id = await Database.InsertAsync();
 
         await MergeFails.WithAsync(MergeFails.StoreError, () => Database.Merger.MergeAsync(id, Changes(("A", "1"))));
@@ -137,7 +136,7 @@ public sealed class PoolerTests : DatabaseTest
     public async Task A_pooler_that_speaks_after_the_commits_tag_changes_nothing(string sqlState)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id);
+        await using var lane = await ProxiedAsync(id);
         lane.Proxy.Arm(WireFault.AfterServer("COMMIT", WireAction.Close) with { Says = [WireMessage.Fatal(sqlState)] });
 
         Assert.True((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);

@@ -12,33 +12,36 @@ public sealed class PrivilegeTests : SurroundingsTest
     [InlineData("GRANT SELECT, UPDATE ON app TO {0}; REVOKE ALL ON SCHEMA public FROM {0}")]
     public async Task A_role_that_may_only_merge_does(string grants)
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')");
+        await CreateAppAsync("PRIMARY KEY (slug)");
+        await InsertAppAsync();
         await using var role = await TestRole.CreateAsync(Database);
         await Database.ExecuteAsync(string.Format(CultureInfo.InvariantCulture, grants, role.Name));
 
-        Assert.True((await new StackEnvMerger(role.DataSource, new() { Table = "app", KeyColumn = "slug" }).MergeAsync("shop", Changes(("A", "1")))).Changed);
+        Assert.True((await App(dataSource: role.DataSource).MergeAsync("shop", Changes(("A", "1")))).Changed);
     }
 
     [Fact]
     public async Task A_role_that_may_only_merge_is_refused_too_where_the_key_is_not_unique()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns})");
+        await CreateAppAsync();
         await InsertTwinsAsync();
         await using var role = await TestRole.CreateAsync(Database);
         await Database.ExecuteAsync($"GRANT SELECT (slug, status, env_vars), UPDATE (env_vars, updated_at) ON app TO {role.Name}");
 
-        await AssertUnsuitableAsync(new(role.DataSource, new() { Table = "app", KeyColumn = "slug" }), "shop", "unique");
+        await AssertUnsuitableAsync(App(dataSource: role.DataSource), "shop", "unique");
     }
 
     [Fact]
     public async Task A_policy_that_shows_one_of_two_rows_does_not_make_the_key_unique()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}); ALTER TABLE app ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON app USING (team_id = '{TeamA}')");
+        await Database.ExecuteAsync(
+            $"CREATE TABLE app ({Columns}); ALTER TABLE app ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON app USING (team_id = " +
+            $"'{TeamA}')");
         await InsertTwinsAsync();
         await using var role = await TestRole.CreateAsync(Database);
         await Database.ExecuteAsync($"GRANT SELECT, UPDATE ON app TO {role.Name}");
 
-        await AssertUnsuitableAsync(new(role.DataSource, new() { Table = "app", KeyColumn = "slug" }), "shop", "unique");
+        await AssertUnsuitableAsync(App(dataSource: role.DataSource), "shop", "unique");
     }
 
     [Theory]
@@ -52,10 +55,17 @@ public sealed class PrivilegeTests : SurroundingsTest
         try
         {
             await using var role = await TestRole.CreateAsync(Database);
-            await using (var owner = Database.DataSourceWith(settings => (settings.Database, settings.SearchPath, settings.Pooling) = (name, "public", false)))
+            await using (var owner = Database.DataSourceWith(
+                settings => (settings.Database, settings.SearchPath, settings.Pooling) = (name, "public", false)))
             {
-                await RunAsync(owner, $"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{{}}')");
-                await RunAsync(owner, $"GRANT SELECT (slug, status, env_vars), UPDATE (env_vars, updated_at) ON app TO {role.Name}; REVOKE SELECT ON {catalogs} FROM PUBLIC");
+                await RunAsync(
+                    owner,
+                    $"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', " +
+                    $"'healthy', '{{}}')");
+                await RunAsync(
+                    owner,
+                    $"GRANT SELECT (slug, status, env_vars), UPDATE (env_vars, updated_at) ON app TO {role.Name}; REVOKE SELECT ON " +
+                    $"{catalogs} FROM PUBLIC");
 
                 // The driver reads pg_type itself when it first connects, unless it is told not to.
                 var settings = new NpgsqlConnectionStringBuilder(role.DataSource.ConnectionString)
@@ -68,7 +78,7 @@ public sealed class PrivilegeTests : SurroundingsTest
                 var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
                 builder.ConfigureTypeLoading(static loading => loading.EnableTypeLoading(false));
                 await using var dataSource = builder.Build();
-                var merger = new StackEnvMerger(dataSource, new() { Table = "app", KeyColumn = "slug" });
+                var merger = App(dataSource: dataSource);
 
                 Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
                 Assert.True((await merger.MergeAsync("shop", Changes(("A", "2")))).Changed);

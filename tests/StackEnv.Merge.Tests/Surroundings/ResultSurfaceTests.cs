@@ -23,7 +23,12 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         var id = await Database.InsertAsync($$"""{"KEPT": "{{Secret}}"}""");
         var result = await Database.Merger.MergeAsync(id, Changes(("TOKEN", Secret)));
 
-        foreach (var json in new[] { JsonSerializer.Serialize(result, options), JsonSerializer.Serialize(new { result }, options), JsonSerializer.Serialize<object>(result, options) })
+        foreach (var json in new[]
+        {
+            JsonSerializer.Serialize(result, options),
+            JsonSerializer.Serialize(new { result }, options),
+            JsonSerializer.Serialize<object>(result, options),
+        })
         {
             Assert.DoesNotContain(Secret, json, StringComparison.Ordinal);
             Assert.DoesNotContain("\"env\"", json, StringComparison.OrdinalIgnoreCase);
@@ -51,7 +56,9 @@ public sealed class ResultSurfaceTests : SurroundingsTest
     {
         // A char converts to a long by itself. Only a method that takes it, and that the compiler refuses, stops that.
         var takesChar = typeof(StackRef).GetMethods().SingleOrDefault(candidate =>
-            string.Equals(candidate.Name, method, StringComparison.Ordinal) && candidate.GetParameters() is [var only] && only.ParameterType == typeof(char));
+            string.Equals(candidate.Name, method, StringComparison.Ordinal)
+                && candidate.GetParameters() is [var only]
+                && only.ParameterType == typeof(char));
 
         Assert.NotNull(takesChar);
         Assert.True(takesChar.GetCustomAttribute<ObsoleteAttribute>()?.IsError);
@@ -63,7 +70,8 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         var log = new FakeLogger<StackEnvMerger>();
         await using var nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1");
 
-        await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(nowhere, logger: log).MergeAsync("shop", Changes(("A", Secret))));
+        await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => new StackEnvMerger(nowhere, logger: log).MergeAsync("shop", Changes(("A", Secret))));
 
         AssertEvent(log, "StoreFailed", LogLevel.Error, "127.0.0.1:1");
     }
@@ -76,7 +84,8 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         await using var role = await TestRole.CreateAsync(Database);
         await Database.ExecuteAsync($"GRANT SELECT ON stacks TO {role.Name}");
 
-        await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(role.DataSource, logger: log).MergeAsync(id, Changes(("A", Secret))));
+        await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => new StackEnvMerger(role.DataSource, logger: log).MergeAsync(id, Changes(("A", Secret))));
 
         AssertEvent(log, "StoreFailed", LogLevel.Error, "permission denied for table stacks");
     }
@@ -87,7 +96,10 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         var log = new FakeLogger<StackEnvMerger>();
         var id = await Database.InsertAsync();
 
-        await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(Database.DataSource, logger: log, journals: [new Journal(static (_, _) => throw new FormatException(Secret))]).MergeAsync(id, Changes(("A", Secret))));
+        var journal = new Journal(static (_, _) => throw new FormatException(Secret));
+        var merger = new StackEnvMerger(Database.DataSource, logger: log, journals: [journal]);
+
+        await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", Secret))));
 
         AssertEvent(log, "StoreFailed", LogLevel.Error, typeof(Journal).ToString());
     }
@@ -98,7 +110,8 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         var log = new FakeLogger<StackEnvMerger>();
         var id = await Database.InsertAsync();
 
-        await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => new StackEnvMerger(Database.DataSource, new() { StatusColumn = "state" }, log).MergeAsync(id, Changes(("A", Secret))));
+        await Assert.ThrowsAnyAsync<StackEnvMergeException>(
+            () => new StackEnvMerger(Database.DataSource, new() { StatusColumn = "state" }, log).MergeAsync(id, Changes(("A", Secret))));
 
         Assert.True(log.LatestRecord.Level >= LogLevel.Warning);
         Assert.Contains("StatusColumn", log.LatestRecord.Message, StringComparison.Ordinal);
@@ -113,7 +126,8 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         var log = new FakeLogger<StackEnvMerger>();
         var id = await Database.InsertAsync(stored);
 
-        await Assert.ThrowsAsync<StoredEnvInvalidException>(() => new StackEnvMerger(Database.DataSource, logger: log).MergeAsync(id, Changes(("A", "1"))));
+        await Assert.ThrowsAsync<StoredEnvInvalidException>(
+            () => new StackEnvMerger(Database.DataSource, logger: log).MergeAsync(id, Changes(("A", "1"))));
 
         Assert.True(log.LatestRecord.Level >= LogLevel.Warning, $"{log.LatestRecord.Level}");
         Assert.Contains("stored_env_invalid", log.LatestRecord.Message, StringComparison.Ordinal);
@@ -122,11 +136,11 @@ public sealed class ResultSurfaceTests : SurroundingsTest
     [Fact]
     public async Task A_table_that_does_not_suit_is_a_warning_at_least()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns})");
+        await CreateAppAsync();
         await InsertTwinsAsync();
         var log = new FakeLogger<StackEnvMerger>();
 
-        await Assert.ThrowsAnyAsync<Exception>(() => new StackEnvMerger(Database.DataSource, new() { Table = "app", KeyColumn = "slug" }, log).MergeAsync("shop", Changes(("A", "1"))));
+        await Assert.ThrowsAnyAsync<Exception>(() => App(logger: log).MergeAsync("shop", Changes(("A", "1"))));
 
         Assert.True(log.LatestRecord.Level >= LogLevel.Warning, $"{log.LatestRecord.Level}");
         Assert.Contains("unique", log.LatestRecord.Message, StringComparison.Ordinal);
@@ -135,11 +149,12 @@ public sealed class ResultSurfaceTests : SurroundingsTest
     [Fact]
     public async Task A_set_that_a_trigger_spoiled_after_all_is_logged_as_an_error()
     {
-        await Database.ExecuteAsync("CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.env_vars := ''[]''; RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()");
+        await Database.ExecuteAsync(Trigger.On("NEW.env_vars := '[]'"));
         var id = await Database.InsertAsync();
         var log = new FakeLogger<StackEnvMerger>();
 
-        var failure = await Record.ExceptionAsync(() => new StackEnvMerger(Database.DataSource, logger: log).MergeAsync(id, Changes(("A", "1"))));
+        var failure = await Record.ExceptionAsync(
+            () => new StackEnvMerger(Database.DataSource, logger: log).MergeAsync(id, Changes(("A", "1"))));
 
         Assert.NotNull(failure);
         Assert.Equal(LogLevel.Error, log.LatestRecord.Level);
@@ -155,7 +170,8 @@ public sealed class ResultSurfaceTests : SurroundingsTest
     {
         var log = new FakeLogger<StackEnvMerger>();
 
-        await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => new StackEnvMerger(Database.DataSource, logger: log).MergeAsync(Guid.NewGuid(), Changes((key, "1"))));
+        await Assert.ThrowsAnyAsync<StackEnvMergeException>(
+            () => new StackEnvMerger(Database.DataSource, logger: log).MergeAsync(Guid.NewGuid(), Changes((key, "1"))));
 
         Assert.Equal(LogLevel.Information, log.LatestRecord.Level);
     }

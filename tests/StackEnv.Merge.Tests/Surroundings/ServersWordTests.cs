@@ -9,12 +9,12 @@ public sealed class ServersWordTests : DatabaseTest
     public async Task A_network_that_is_silent_until_the_time_limit_is_no_lock_timeout(WireAction action)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedMerger.CreateAsync(
-            Database.ConnectionString, id, TimeSpan.FromMilliseconds(1), journals: [new Journal(static (_, _) => [])]);
+        await using var lane = await ProxiedAsync(id, TimeSpan.FromMilliseconds(1), withJournal: true);
         lane.Proxy.Arm(new(FromServer: true, Message: 0, Offset: 0, action));
 
         await MergeFails.WithAsync(
-            MergeFails.StoreError, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60)));
+            MergeFails.StoreError, isTransient: true, () =>
+                lane.Merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60)));
 
         lane.Proxy.Release(deliver: false);
         Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
@@ -24,12 +24,12 @@ public sealed class ServersWordTests : DatabaseTest
     public async Task A_network_that_loses_the_batch_is_no_lock_timeout_either()
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedMerger.CreateAsync(
-            Database.ConnectionString, id, TimeSpan.FromMilliseconds(1), journals: [new Journal(static (_, _) => [])]);
+        await using var lane = await ProxiedAsync(id, TimeSpan.FromMilliseconds(1), withJournal: true);
         lane.Proxy.Arm(new(FromServer: false, Message: 2, Offset: 0, WireAction.Silence));
 
         await MergeFails.WithAsync(
-            MergeFails.StoreError, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60)));
+            MergeFails.StoreError, isTransient: true, () =>
+                lane.Merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60)));
 
         Assert.Equal("{}", await Database.EnvAsync(id));
     }
@@ -40,8 +40,7 @@ public sealed class ServersWordTests : DatabaseTest
     public async Task A_lock_that_the_server_did_not_get_is_a_lock_timeout(bool withJournal)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedMerger.CreateAsync(
-            Database.ConnectionString, id, TimeSpan.FromMilliseconds(50), journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+        await using var lane = await ProxiedAsync(id, TimeSpan.FromMilliseconds(50), withJournal: withJournal);
         await using var holder = await Database.LockAsync(id);
 
         await Assert.ThrowsAsync<LockTimeoutException>(() => lane.Merger.MergeAsync(id, Changes(("A", "1"))));

@@ -1,5 +1,3 @@
-using Npgsql;
-
 namespace StackEnv.Merge.Tests.Surroundings;
 
 /// <summary>
@@ -19,8 +17,8 @@ public sealed class StrongerLockTests : SurroundingsTest
         "CREATE UNIQUE INDEX ON stacks (env_vars)",
         "CREATE UNIQUE INDEX by_time ON stacks (id, updated_at); ALTER TABLE stacks REPLICA IDENTITY USING INDEX by_time",
         "ALTER TABLE stacks ADD host text GENERATED ALWAYS AS (env_vars->>'HOST') STORED UNIQUE",
-        "ALTER TABLE stacks ADD host text GENERATED ALWAYS AS (env_vars->>'OTHER') STORED UNIQUE; CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()",
-        "ALTER TABLE stacks ADD version bigint UNIQUE; CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.version := coalesce(OLD.version, 0) + 1; RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()",
+        $"ALTER TABLE stacks ADD host text GENERATED ALWAYS AS (env_vars->>'OTHER') STORED UNIQUE; {Trigger.On("NULL")}",
+        $"ALTER TABLE stacks ADD version bigint UNIQUE; {Trigger.On("NEW.version := coalesce(OLD.version, 0) + 1")}",
     ];
 
     /// <summary>Those, and one whose trigger does not show in its own text which column it changes.</summary>
@@ -34,7 +32,13 @@ public sealed class StrongerLockTests : SurroundingsTest
                 schemas.Add(row);
             }
 
-            schemas.Add("ALTER TABLE stacks ADD version bigint; CREATE UNIQUE INDEX ON stacks (id, version); CREATE FUNCTION changed(s stacks) RETURNS stacks LANGUAGE plpgsql AS 'BEGIN s.version := coalesce(s.version, 0) + 1; RETURN s; END'; CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW := changed(NEW); RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()");
+            schemas.Add($"""
+                ALTER TABLE stacks ADD version bigint;
+                CREATE UNIQUE INDEX ON stacks (id, version);
+                CREATE FUNCTION changed(s stacks) RETURNS stacks LANGUAGE plpgsql AS
+                    'BEGIN s.version := coalesce(s.version, 0) + 1; RETURN s; END';
+                {Trigger.On("NEW := changed(NEW)")}
+                """);
             return schemas;
         }
     }
@@ -48,8 +52,8 @@ public sealed class StrongerLockTests : SurroundingsTest
         "CREATE UNIQUE INDEX ON stacks (id, updated_at) WHERE status = 'healthy'",
         "CREATE UNIQUE INDEX ON stacks (slug, id) INCLUDE (updated_at, env_vars)",
         "ALTER TABLE stacks ADD name text GENERATED ALWAYS AS (lower(slug)) STORED UNIQUE",
-        "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at := now(); RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()",
-        "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.slug <> OLD.slug THEN RAISE ''no''; END IF; RETURN NEW; END'; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()",
+        Trigger.On("NEW.updated_at := now()"),
+        Trigger.On("IF NEW.slug <> OLD.slug THEN RAISE 'no'; END IF"),
     ];
 
     [Theory]
@@ -72,11 +76,13 @@ public sealed class StrongerLockTests : SurroundingsTest
             // The second one starts with whatever the merger has learned from the first.
             for (var turn = 0; turn < 2; turn++)
             {
-                var (failure, elapsed) = await TimeAsync(() => Record.ExceptionAsync(() => merger.MergeAsync(id, Changes(("HOST", $"h{turn}")))));
+                var (failure, elapsed) = await TimeAsync(
+                    () => Record.ExceptionAsync(() => merger.MergeAsync(id, Changes(("HOST", $"h{turn}")))));
 
                 Assert.True(failure is null or LockTimeoutException, $"After {elapsed}: {failure}");
                 Assert.InRange(elapsed, TimeSpan.Zero, Bound);
-                Assert.True(failure is null || before == await Database.FootprintAsync(id), "It was told a time-out and written all the same.");
+                Assert.True(
+                    failure is null || before == await Database.FootprintAsync(id), "It was told a time-out and written all the same.");
                 before = await Database.FootprintAsync(id);
             }
         }
@@ -118,29 +124,19 @@ public sealed class StrongerLockTests : SurroundingsTest
     {
         var id = await CreateAsync(ddl);
         var merger = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromSeconds(5));
-        await using var connection = await Database.DataSource.OpenConnectionAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        await ExecuteAsync("INSERT INTO child VALUES ($1)");
+        await using var transaction = await Database.HoldAsync("INSERT INTO child VALUES ($1)", id);
         var merging = Record.ExceptionAsync(() => merger.MergeAsync(id, Changes(("HOST", "h"))));
         await Task.WhenAny(merging, Task.Delay(300));
 
         var other = await Record.ExceptionAsync(async () =>
         {
-            await ExecuteAsync("UPDATE stacks SET status = 'failed' WHERE id = $1");
-            await transaction.CommitAsync();
+            await transaction.CommitStatusAsync(id, "failed");
         });
 
         Assert.Null(other);
         Assert.Null(await merging);
-        Assert.Equal("failed h", await Database.ScalarAsync<string>("SELECT status || ' ' || (env_vars->>'HOST') FROM stacks WHERE id = $1", id));
-
-        async Task ExecuteAsync(string sql)
-        {
-#pragma warning disable CA2100 // The SQL is this test's own.
-            await using var command = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = id } } };
-#pragma warning restore CA2100
-            await command.ExecuteNonQueryAsync();
-        }
+        Assert.Equal(
+            "failed h", await Database.ScalarAsync<string>("SELECT status || ' ' || (env_vars->>'HOST') FROM stacks WHERE id = $1", id));
     }
 
     [Theory]
@@ -171,7 +167,8 @@ public sealed class StrongerLockTests : SurroundingsTest
         var merger = Database.MergerWith(static options => options.LockTimeout = Limit);
         await using (await Database.HoldAsync("UPDATE stacks SET env_vars = '{\"HOST\": \"h\"}' WHERE id = $1", other))
         {
-            var (failure, elapsed) = await TimeAsync(() => Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync(mine, Changes(("HOST", "h")))));
+            var (failure, elapsed) = await TimeAsync(
+                () => Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync(mine, Changes(("HOST", "h")))));
 
             Assert.True(failure.IsTransient, failure.ToString());
             Assert.InRange(elapsed, TimeSpan.Zero, Bound);

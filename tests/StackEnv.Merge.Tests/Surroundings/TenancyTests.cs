@@ -3,24 +3,42 @@ using Microsoft.Extensions.Logging.Testing;
 
 namespace StackEnv.Merge.Tests.Surroundings;
 
-/// <summary>A merge never writes into two rows and never shows another tenant's, also where no index can prove that the key is unique.</summary>
+/// <summary>
+/// A merge never writes into two rows and never shows another tenant's, also where no index can prove that the key is unique.
+/// </summary>
 public sealed class TenancyTests : SurroundingsTest
 {
     public static TheoryData<string, string> Relations => new()
     {
         { "a table", $"CREATE TABLE app ({Columns}, UNIQUE (team_id, slug))" },
         { "a view", $"CREATE TABLE base ({Columns}, UNIQUE (team_id, slug)); CREATE VIEW app AS SELECT * FROM base" },
-        { "a view that is a security barrier", $"CREATE TABLE base ({Columns}, UNIQUE (team_id, slug)); CREATE VIEW app WITH (security_barrier) AS SELECT * FROM base WHERE status <> 'failed'" },
-        { "partitions by team", $"CREATE TABLE app ({Columns}, UNIQUE (team_id, slug)) PARTITION BY LIST (team_id); CREATE TABLE part_a PARTITION OF app FOR VALUES IN ('{TeamA}'); CREATE TABLE part_b PARTITION OF app DEFAULT; CREATE UNIQUE INDEX ON part_a (slug); CREATE UNIQUE INDEX ON part_b (slug)" },
-        { "partitions by status", $"CREATE TABLE app ({Columns}, UNIQUE (id, status)) PARTITION BY LIST (status); CREATE TABLE part PARTITION OF app DEFAULT" },
-        { "heirs", $"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); CREATE TABLE heir (PRIMARY KEY (slug)) INHERITS (app); CREATE RULE bequeath AS ON INSERT TO app WHERE NEW.team_id = '{TeamB}' DO INSTEAD INSERT INTO heir VALUES (NEW.*)" },
+        {
+            "a view that is a security barrier",
+            $"CREATE TABLE base ({Columns}, UNIQUE (team_id, slug)); CREATE VIEW app WITH (security_barrier) AS SELECT * FROM base WHERE " +
+            "status <> 'failed'"
+        },
+        {
+            "partitions by team",
+            $"CREATE TABLE app ({Columns}, UNIQUE (team_id, slug)) PARTITION BY LIST (team_id); CREATE TABLE part_a PARTITION OF app FOR " +
+            $"VALUES IN ('{TeamA}'); CREATE TABLE part_b PARTITION OF app DEFAULT; CREATE UNIQUE INDEX ON part_a (slug); CREATE UNIQUE " +
+            "INDEX ON part_b (slug)"
+        },
+        {
+            "partitions by status",
+            $"CREATE TABLE app ({Columns}, UNIQUE (id, status)) PARTITION BY LIST (status); CREATE TABLE part PARTITION OF app DEFAULT"
+        },
+        {
+            "heirs",
+            $"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); CREATE TABLE heir (PRIMARY KEY (slug)) INHERITS (app); CREATE RULE " +
+            $"bequeath AS ON INSERT TO app WHERE NEW.team_id = '{TeamB}' DO INSTEAD INSERT INTO heir VALUES (NEW.*)"
+        },
     };
 
     [Theory]
     [MemberData(nameof(Relations))]
     public async Task Two_teams_with_the_same_name_are_both_left_alone(string what, string ddl)
     {
-        foreach (var journals in new IStackEnvMergeJournal[][] { [], [new Journal(static (_, _) => [])] })
+        foreach (var journals in new IStackEnvMergeJournal[][] { [], [Journal.Silent] })
         {
             foreach (var status in new[] { "healthy", "deleting" })
             {
@@ -29,13 +47,18 @@ public sealed class TenancyTests : SurroundingsTest
                 var before = await FootprintAsync();
 
                 // Something to change, nothing to change, and something to delete.
-                foreach (var changes in new[] { Changes(("A", "1")), Changes(("A", "0")), Changes(("A", "")), Changes(("A", "1"), ("OLD", "")) })
+                Dictionary<string, string?>[] several =
+                    [Changes(("A", "1")), Changes(("A", "0")), Changes(("A", "")), Changes(("A", "1"), ("OLD", ""))];
+                foreach (var changes in several)
                 {
                     var failure = await Record.ExceptionAsync(() => App(journals: journals).MergeAsync("shop", changes));
 
-                    Assert.True(failure is StackEnvMergeException { IsTransient: false }, $"{what}, {status}: {failure?.ToString() ?? "a success, with the other team's set in it"}");
+                    Assert.True(
+                        failure is StackEnvMergeException { IsTransient: false },
+                        $"{what}, {status}: {failure?.ToString() ?? "a success, with the other team's set in it"}");
                     var refusal = Assert.IsType<StackEnvMergeException>(failure, exactMatch: false);
-                    Assert.True(before == await FootprintAsync(), $"{what}, {status}: it was written, and the caller was told {refusal.Message}");
+                    Assert.True(
+                        before == await FootprintAsync(), $"{what}, {status}: it was written, and the caller was told {refusal.Message}");
                     Assert.DoesNotContain(Secret, refusal.ToString(), StringComparison.Ordinal);
                     Assert.NotEqual("stack_deleting", refusal.ErrorCode);
                 }
@@ -52,7 +75,7 @@ public sealed class TenancyTests : SurroundingsTest
         await Database.ExecuteAsync(ddl);
         await InsertTwinsAsync();
 
-        var merging = App().MergeAsync(((StackRef)"shop").OwnedBy(TeamA), Changes(("A", "1")));
+        var merging = App().MergeAsync(OwnShop, Changes(("A", "1")));
         if (string.Equals(what, "heirs", StringComparison.Ordinal) || string.Equals(what, "partitions by status", StringComparison.Ordinal))
         {
             // No index proves that only one row has this key and owner, so both answers are right.
@@ -69,15 +92,16 @@ public sealed class TenancyTests : SurroundingsTest
     [Fact]
     public async Task A_unique_index_that_is_dropped_later_leaves_a_second_line_that_tells_the_truth()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns})");
+        await CreateAppAsync();
         await Database.ExecuteAsync("CREATE UNIQUE INDEX app_slug ON app (slug)");
-        await Database.ExecuteAsync("INSERT INTO app VALUES (gen_random_uuid(), $1, 'shop', 'healthy', '{}')", TeamA);
+        await InsertAppAsync();
         var log = new FakeLogger<StackEnvMerger>();
-        var merger = new StackEnvMerger(Database.DataSource, new() { Table = "app", KeyColumn = "slug" }, log);
+        var merger = App(logger: log);
         await merger.MergeAsync("shop", Changes(("A", "1")));
 
         await Database.ExecuteAsync("DROP INDEX app_slug");
-        await Database.ExecuteAsync("INSERT INTO app VALUES (gen_random_uuid(), $1, 'shop', 'healthy', $2::jsonb)", TeamB, $$"""{"TOKEN": "{{Secret}}"}""");
+        await Database.ExecuteAsync(
+            "INSERT INTO app VALUES (gen_random_uuid(), $1, 'shop', 'healthy', $2::jsonb)", TeamB, $$"""{"TOKEN": "{{Secret}}"}""");
         var before = await FootprintAsync();
         var failure = await Record.ExceptionAsync(() => merger.MergeAsync("shop", Changes(("A", "2"))));
 
@@ -96,7 +120,8 @@ public sealed class TenancyTests : SurroundingsTest
 
         // From then on the merger refuses the table.
         var after = await FootprintAsync();
-        Assert.Equal("unsuitable_table", (await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync("shop", Changes(("A", "3"))))).ErrorCode);
+        Assert.Equal("unsuitable_table", (await Assert.ThrowsAnyAsync<StackEnvMergeException>(
+            () => merger.MergeAsync("shop", Changes(("A", "3"))))).ErrorCode);
         Assert.Equal(after, await FootprintAsync());
     }
 }

@@ -11,7 +11,7 @@ public sealed class TransienceTests : SurroundingsTest
     public async Task A_published_table_without_a_replica_identity_is_permanent(string identity)
     {
         await Database.ExecuteAsync($"CREATE TABLE app ({Columns}, UNIQUE (slug)); ALTER TABLE app {identity}");
-        await Database.ExecuteAsync("INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', 'healthy', '{}')");
+        await InsertAppAsync();
         await Database.ExecuteAsync($"CREATE PUBLICATION {Database.Schema} FOR TABLE app");
         try
         {
@@ -52,19 +52,21 @@ public sealed class TransienceTests : SurroundingsTest
     }
 
     [Theory]
-    [InlineData("a session that is cancelled", "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND query LIKE '%FOR NO KEY UPDATE' AND wait_event_type = 'Lock'")]
-    [InlineData("a session that is ended", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND query LIKE '%FOR NO KEY UPDATE' AND wait_event_type = 'Lock'")]
-    public async Task An_administrator_is_transient(string what, string sql)
+    [InlineData("pg_cancel_backend")]
+    [InlineData("pg_terminate_backend")]
+    public async Task An_administrator_is_transient(string how)
     {
         var id = await Database.InsertAsync();
         await using (await Database.LockAsync(id))
         {
-            var merging = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromSeconds(30)).MergeAsync(id, Changes(("A", "1")));
+            var merging = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromSeconds(30))
+                .MergeAsync(id, Changes(("A", "1")));
             await Database.WaitersAsync(1);
-            await Database.ExecuteAsync(sql, Database.Schema);
+            await Database.ExecuteAsync(
+                $"SELECT {how}(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", Database.Schema);
 
             var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merging);
-            Assert.True(failure.IsTransient, $"{what}: {failure}");
+            Assert.True(failure.IsTransient, $"{failure}");
         }
 
         Assert.True((await Database.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
@@ -82,9 +84,10 @@ public sealed class TransienceTests : SurroundingsTest
     [InlineData("RAISE lock_not_available", "55P03", true)]
     [InlineData("PERFORM FROM held FOR UPDATE NOWAIT", "55P03", true)]
     [InlineData("SET LOCAL lock_timeout = 50; PERFORM FROM held FOR UPDATE", "55P03", true)]
-    public async Task A_trigger_that_fails_is_transient_where_a_repeat_can_help_and_it_is_not_the_row(string body, string sqlState, bool isTransient)
+    public async Task A_trigger_that_fails_is_transient_where_a_repeat_can_help_and_it_is_not_the_row(
+        string body, string sqlState, bool isTransient)
     {
-        await Database.ExecuteAsync($"CREATE TABLE held (number int); INSERT INTO held VALUES (1); CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NEW; END $$; CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()");
+        await Database.ExecuteAsync($"CREATE TABLE held (number int); INSERT INTO held VALUES (1); {Trigger.On(body)}");
         var id = await Database.InsertAsync();
         await using (await Database.HoldAsync("SELECT FROM held FOR UPDATE"))
         {
@@ -102,33 +105,27 @@ public sealed class TransienceTests : SurroundingsTest
     public async Task A_stack_that_its_holder_deletes_and_inserts_again_is_still_there(bool withJournal, bool withDeletes)
     {
         var id = await Database.InsertAsync("""{"OLD": "o"}""");
-        var merger = withJournal ? Database.MergerWith(new Journal(static (_, _) => [])) : Database.Merger;
-        await using var connection = await Database.DataSource.OpenConnectionAsync();
-        await using var transaction = await connection.BeginTransactionAsync();
-        await ExecuteAsync("DELETE FROM stacks WHERE id = $1");
+        var merger = withJournal ? Database.MergerWith(Journal.Silent) : Database.Merger;
+        await using var transaction = await Database.HoldAsync("DELETE FROM stacks WHERE id = $1", id);
         var merging = Record.ExceptionAsync(async () =>
         {
             var result = await merger.MergeAsync(id, withDeletes ? Changes(("A", "1"), ("OLD", "")) : Changes(("A", "1")));
-            Assert.Equal((1, withDeletes ? 1 : 0, withDeletes ? 2 : 3, true), (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
+            Assert.Equal(
+                (1, withDeletes ? 1 : 0, withDeletes ? 2 : 3, true),
+                (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
         });
         await Database.WaitersAsync(1);
-        await ExecuteAsync("INSERT INTO stacks (id, slug, status, env_vars) VALUES ($1, 'again', 'healthy', '{\"OLD\": \"o\", \"NEW\": \"n\"}')");
+        await transaction.ExecuteAsync(
+            """INSERT INTO stacks (id, slug, status, env_vars) VALUES ($1, 'again', 'healthy', '{"OLD": "o", "NEW": "n"}')""", id);
         await transaction.CommitAsync();
 
-        // The locked read saw the row that was deleted, and the UPDATE the one that was inserted: how many keys that held before is not known.
+        // The locked read saw the row that was deleted, and the UPDATE the one that was inserted: how many keys that held before is not
+        // known.
         var failure = await merging;
         Assert.True(failure is null || (withDeletes && failure is MergeOutcomeUnknownException), $"{failure}");
         Assert.Equal(
             failure is null || !withJournal,
             await Database.ScalarAsync<bool>("SELECT env_vars @> '{\"A\": \"1\", \"NEW\": \"n\"}' FROM stacks WHERE id = $1", id));
-
-        async Task ExecuteAsync(string sql)
-        {
-#pragma warning disable CA2100 // The SQL is this test's own.
-            await using var command = new NpgsqlCommand(sql, connection, transaction) { Parameters = { new() { Value = id } } };
-#pragma warning restore CA2100
-            await command.ExecuteNonQueryAsync();
-        }
     }
 
     [Fact]

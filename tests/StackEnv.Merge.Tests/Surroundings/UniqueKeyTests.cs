@@ -36,11 +36,18 @@ public sealed class UniqueKeyTests : SurroundingsTest
         { "primary key", "ALTER TABLE app ADD PRIMARY KEY (slug)" },
         { "constraint", "ALTER TABLE app ADD UNIQUE (slug)" },
         { "index", "CREATE UNIQUE INDEX ON app (slug DESC NULLS LAST)" },
-        { "one of two indexes", "CREATE INDEX ON app (slug); CREATE UNIQUE INDEX ON app (team_id, slug); CREATE UNIQUE INDEX ON app (slug)" },
+        {
+            "one of two indexes",
+            "CREATE INDEX ON app (slug); CREATE UNIQUE INDEX ON app (team_id, slug); CREATE UNIQUE INDEX ON app (slug)"
+        },
         { "with included columns", "CREATE UNIQUE INDEX ON app (slug) INCLUDE (team_id, status)" },
         { "deferrable", "ALTER TABLE app ADD UNIQUE (slug) DEFERRABLE INITIALLY DEFERRED" },
         { "for pattern searches", "CREATE UNIQUE INDEX ON app (slug text_pattern_ops)" },
-        { "one null at most", "DO $$ BEGIN EXECUTE 'CREATE UNIQUE INDEX ON app (slug)' || CASE WHEN current_setting('server_version_num')::int >= 150000 THEN ' NULLS NOT DISTINCT' ELSE '' END; END $$" },
+        {
+            "one null at most",
+            "DO $$ BEGIN EXECUTE 'CREATE UNIQUE INDEX ON app (slug)' || CASE WHEN current_setting('server_version_num')::int >= 150000 " +
+            "THEN ' NULLS NOT DISTINCT' ELSE '' END; END $$"
+        },
         { "a primary key beside a unique owner", "ALTER TABLE app ADD PRIMARY KEY (slug), ADD UNIQUE (team_id)" },
     };
 
@@ -59,7 +66,7 @@ public sealed class UniqueKeyTests : SurroundingsTest
     [MemberData(nameof(NotUnique))]
     public async Task A_key_that_is_not_unique_is_refused_and_nothing_is_written(string what, string ddl)
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}); {ddl}");
+        await CreateAppAsync(ddl: ddl);
         await InsertTwinsAsync();
         var merger = App();
 
@@ -72,7 +79,7 @@ public sealed class UniqueKeyTests : SurroundingsTest
 
         // A key that no row has, and one that a single row has.
         await AssertUnsuitableAsync(merger, "missing");
-        await Database.ExecuteAsync("INSERT INTO app VALUES (gen_random_uuid(), $1, 'alone', 'healthy', '{}')", TeamA);
+        await InsertAppAsync("alone");
         await AssertUnsuitableAsync(merger, "alone");
     }
 
@@ -80,20 +87,19 @@ public sealed class UniqueKeyTests : SurroundingsTest
     [MemberData(nameof(NotUniqueWithTheOwner))]
     public async Task A_key_that_is_not_unique_for_its_owner_is_refused(string what, string ddl)
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}); {ddl}");
+        await CreateAppAsync(ddl: ddl);
         await InsertTwinsAsync();
         await Database.ExecuteAsync("UPDATE app SET team_id = $1, status = id::text", TeamA);
 
-        var owned = ((StackRef)"shop").OwnedBy(TeamA);
-        var failure = await AssertUnsuitableAsync(App(), owned, "unique", "slug", "team_id");
-        await AssertUnsuitableAsync(App(static options => options.RequireOwner = true), owned, "unique", "slug", "team_id");
-        Assert.True(failure.Stack == owned, what);
+        var failure = await AssertUnsuitableAsync(App(), OwnShop, "unique", "slug", "team_id");
+        await AssertUnsuitableAsync(App(static options => options.RequireOwner = true), OwnShop, "unique", "slug", "team_id");
+        Assert.True(failure.Stack == OwnShop, what);
     }
 
     [Fact]
     public async Task Rows_without_an_owner_are_not_unique_for_a_merge_that_names_none()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}, UNIQUE (team_id, slug))");
+        await CreateAppAsync("UNIQUE (team_id, slug)");
         await InsertTwinsAsync();
         await Database.ExecuteAsync("UPDATE app SET team_id = NULL");
 
@@ -103,11 +109,13 @@ public sealed class UniqueKeyTests : SurroundingsTest
     [Fact]
     public async Task An_index_whose_build_failed_makes_nothing_unique()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns})");
+        await CreateAppAsync();
         await InsertTwinsAsync();
-        var broken = await Assert.ThrowsAsync<PostgresException>(() => Database.ExecuteAsync("CREATE UNIQUE INDEX CONCURRENTLY app_slug ON app (slug)"));
+        var broken = await Assert.ThrowsAsync<PostgresException>(
+            () => Database.ExecuteAsync("CREATE UNIQUE INDEX CONCURRENTLY app_slug ON app (slug)"));
         Assert.Equal(PostgresErrorCodes.UniqueViolation, broken.SqlState);
-        Assert.Equal(1, await Database.ScalarAsync<long>("SELECT count(*) FROM pg_index WHERE indrelid = 'app'::regclass AND NOT indisvalid"));
+        Assert.Equal(
+            1, await Database.ScalarAsync<long>("SELECT count(*) FROM pg_index WHERE indrelid = 'app'::regclass AND NOT indisvalid"));
 
         await AssertUnsuitableAsync(App(), "shop", "unique", "slug");
     }
@@ -116,9 +124,13 @@ public sealed class UniqueKeyTests : SurroundingsTest
     public async Task An_index_that_compares_more_strictly_than_the_column_makes_nothing_unique()
     {
         await Database.ExecuteAsync("CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns.Replace("slug text", "slug text COLLATE loose", StringComparison.Ordinal)})");
+        await Database.ExecuteAsync(
+            $"CREATE TABLE app ({Columns.Replace("slug text", "slug text COLLATE loose", StringComparison.Ordinal)})");
         await Database.ExecuteAsync("CREATE UNIQUE INDEX ON app (slug COLLATE \"C\")");
-        await Database.ExecuteAsync("INSERT INTO app VALUES (gen_random_uuid(), $1, 'shop', 'healthy', '{}'), (gen_random_uuid(), $2, 'SHOP', 'healthy', '{}')", TeamA, TeamB);
+        await Database.ExecuteAsync(
+            "INSERT INTO app VALUES (gen_random_uuid(), $1, 'shop', 'healthy', '{}'), (gen_random_uuid(), $2, 'SHOP', 'healthy', '{}')",
+            TeamA,
+            TeamB);
 
         await AssertUnsuitableAsync(App(), "shop", "unique", "slug");
 
@@ -131,46 +143,51 @@ public sealed class UniqueKeyTests : SurroundingsTest
     [MemberData(nameof(Unique))]
     public async Task A_key_that_is_unique_is_merged_into(string what, string ddl)
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}); {ddl}");
-        await Database.ExecuteAsync("INSERT INTO app VALUES (gen_random_uuid(), $1, 'shop', 'healthy', '{}'), (gen_random_uuid(), $2, 'other', 'healthy', '{}')", TeamA, TeamB);
+        await CreateAppAsync(ddl: ddl);
+        await Database.ExecuteAsync(
+            "INSERT INTO app VALUES (gen_random_uuid(), $1, 'shop', 'healthy', '{}'), (gen_random_uuid(), $2, 'other', 'healthy', '{}')",
+            TeamA,
+            TeamB);
 
         Assert.True((await App().MergeAsync("shop", Changes(("A", "1")))).Changed, what);
-        Assert.True((await App().MergeAsync(((StackRef)"shop").OwnedBy(TeamA), Changes(("A", "2")))).Changed, what);
+        Assert.True((await App().MergeAsync(OwnShop, Changes(("A", "2")))).Changed, what);
         await Assert.ThrowsAsync<StackNotFoundException>(() => App().MergeAsync(((StackRef)"shop").OwnedBy(TeamB), Changes(("A", "3"))));
-        Assert.Equal("shop: {\"A\": \"2\"} other: {}", await Database.ScalarAsync<string>("SELECT string_agg(slug || ': ' || env_vars, ' ' ORDER BY team_id) FROM app"));
+        Assert.Equal(
+            "shop: {\"A\": \"2\"} other: {}",
+            await Database.ScalarAsync<string>("SELECT string_agg(slug || ': ' || env_vars, ' ' ORDER BY team_id) FROM app"));
     }
 
     [Theory]
     [MemberData(nameof(UniqueWithTheOwner))]
     public async Task A_key_that_is_unique_for_its_owner_is_merged_into_where_the_merge_names_the_owner(string what, string ddl)
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}); {ddl}");
-        await Database.ExecuteAsync("INSERT INTO app VALUES (gen_random_uuid(), $1, 'shop', 'healthy', '{}')", TeamA);
+        await CreateAppAsync(ddl: ddl);
+        await InsertAppAsync();
 
-        Assert.True((await App().MergeAsync(((StackRef)"shop").OwnedBy(TeamA), Changes(("A", "1")))).Changed, what);
-        Assert.True((await App(static options => options.RequireOwner = true).MergeAsync(((StackRef)"shop").OwnedBy(TeamA), Changes(("A", "2")))).Changed, what);
+        Assert.True((await App().MergeAsync(OwnShop, Changes(("A", "1")))).Changed, what);
+        Assert.True((await App(static options => options.RequireOwner = true).MergeAsync(OwnShop, Changes(("A", "2")))).Changed, what);
     }
 
     [Fact]
     public async Task One_merger_judges_each_merge_by_whether_it_names_an_owner()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns}, UNIQUE (team_id, slug))");
+        await CreateAppAsync("UNIQUE (team_id, slug)");
         await InsertTwinsAsync();
         var merger = App();
-        var owned = ((StackRef)"shop").OwnedBy(TeamA);
 
-        Assert.True((await merger.MergeAsync(owned, Changes(("A", "1")))).Changed);
+        Assert.True((await merger.MergeAsync(OwnShop, Changes(("A", "1")))).Changed);
         await AssertUnsuitableAsync(merger, "shop", "unique", "OwnedBy");
-        Assert.True((await merger.MergeAsync(owned, Changes(("A", "2")))).Changed);
+        Assert.True((await merger.MergeAsync(OwnShop, Changes(("A", "2")))).Changed);
         await AssertUnsuitableAsync(merger, "shop");
-        Assert.Equal("""{"A": "0"}""", await Database.ScalarAsync<string>("SELECT (env_vars - 'TOKEN')::text FROM app WHERE team_id = $1", TeamB));
+        Assert.Equal(
+            """{"A": "0"}""", await Database.ScalarAsync<string>("SELECT (env_vars - 'TOKEN')::text FROM app WHERE team_id = $1", TeamB));
     }
 
     [Fact]
     public async Task The_statement_given_makes_the_same_merger_work()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns})");
-        await Database.ExecuteAsync("INSERT INTO app VALUES (gen_random_uuid(), $1, 'shop', 'healthy', '{}')", TeamA);
+        await CreateAppAsync();
+        await InsertAppAsync();
         var merger = App();
 
         var failure = await AssertUnsuitableAsync(merger, "shop", "CREATE UNIQUE INDEX");
@@ -182,9 +199,9 @@ public sealed class UniqueKeyTests : SurroundingsTest
     [Fact]
     public async Task The_metric_and_the_log_say_why()
     {
-        await Database.ExecuteAsync($"CREATE TABLE app ({Columns})");
+        await CreateAppAsync();
         using var watch = new LeakWatch("unsuitable_table", "StackEnv.Merge");
-        var merger = new StackEnvMerger(Database.DataSource, new() { Table = "app", KeyColumn = "slug" }, watch);
+        var merger = App(logger: watch);
 
         await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync("shop", Changes(("A", "1"))));
 
