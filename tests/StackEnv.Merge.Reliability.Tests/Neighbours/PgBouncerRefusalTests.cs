@@ -1,0 +1,257 @@
+using System.Diagnostics;
+using Npgsql;
+
+namespace StackEnv.Merge.Reliability.Tests.Neighbours;
+
+/// <summary>PgBouncer refuses a session before anything was sent, or a merge that it could not forward yet.</summary>
+public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTest
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    public static TheoryData<string> Versions => PgBouncerProgram.Versions;
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task A_full_PgBouncer_is_worth_a_retry(string version)
+    {
+        using var heard = new HeardErrors(output);
+        await using var pooler = await StartAsync(version, "max_client_conn = 1");
+        await using var taken = pooler.DataSource();
+        var connection = await taken.OpenConnectionAsync();
+        await using var dataSource = pooler.DataSource();
+        var id = await Database.InsertAsync();
+        var merger = Merger(dataSource);
+
+        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
+
+        IsPoolersOwn(heard);
+        Assert.Equal("{}", await Database.EnvAsync(id));
+        await connection.DisposeAsync();
+        taken.Clear();
+        await UntilMergedAsync(merger, id);
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task A_first_merge_that_finds_no_server_session_was_not_sent(string version)
+    {
+        using var heard = new HeardErrors(output);
+        await using var pooler = await StartAsync(version, "default_pool_size = 1\nquery_wait_timeout = 1");
+        await using var dataSource = pooler.DataSource();
+        var id = await Database.InsertAsync();
+        await using (await TakeTheOnlySessionAsync(dataSource))
+        {
+            await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => Merger(dataSource).MergeAsync(id, Changes(("A", "1"))));
+        }
+
+        IsPoolersOwn(heard);
+        Assert.Equal("{}", await Database.EnvAsync(id));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task A_merge_that_was_sent_and_then_waits_for_a_server_session_in_vain_is_unknown_and_is_never_forwarded(string version)
+    {
+        using var heard = new HeardErrors(output);
+        await using var pooler = await StartAsync(version, "default_pool_size = 1\nquery_wait_timeout = 1");
+        await using var dataSource = pooler.DataSource();
+        var id = await Database.InsertAsync();
+        var merger = Merger(dataSource);
+        await merger.MergeAsync(id, Changes(("WARM", "1")));
+        await using (await TakeTheOnlySessionAsync(dataSource, alsoIdle: 1))
+        {
+            await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
+        }
+
+        IsPoolersOwn(heard);
+        await UntilMergedAsync(merger, id, "B");
+        Assert.Equal("""{"B": "1", "WARM": "1"}""", await Database.EnvAsync(id));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task With_a_journal_a_merge_that_was_not_forwarded_is_not_committed(string version)
+    {
+        using var heard = new HeardErrors(output);
+        await using var pooler = await StartAsync(version, "default_pool_size = 1\nquery_wait_timeout = 1");
+        await using var dataSource = pooler.DataSource();
+        var id = await Database.InsertAsync();
+        var merger = Merger(dataSource, new Journal(static (_, _) => []));
+        await merger.MergeAsync(id, Changes(("WARM", "1")));
+        await using (await TakeTheOnlySessionAsync(dataSource, alsoIdle: 1))
+        {
+            await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
+        }
+
+        IsPoolersOwn(heard);
+        Assert.Equal("""{"WARM": "1"}""", await Database.EnvAsync(id));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task While_its_server_is_down_every_merge_is_worth_a_retry_and_then_one_succeeds(string version)
+    {
+        using var heard = new HeardErrors(output);
+        await using var cluster = await RestartableCluster.StartAsync();
+        await using var database = await TestDatabase.CreateAsync(cluster.ConnectionString);
+        var id = await database.InsertAsync();
+        database.DataSource.Clear();
+        await cluster.StopAsync(ShutdownMode.Fast);
+        await using var pooler = await PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), database, "server_login_retry = 1\nquery_wait_timeout = 2");
+        await using var dataSource = pooler.DataSource();
+        var merger = new StackEnvMerger(dataSource, new() { Schema = database.Schema });
+
+        var started = Stopwatch.GetTimestamp();
+        while (!heard.Poolers.Any())
+        {
+            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, "PgBouncer said nothing of its server.");
+            await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
+        }
+
+        IsPoolersOwn(heard);
+        await cluster.StartAgainAsync();
+        database.DataSource.Clear();
+        await UntilMergedAsync(merger, id);
+        Assert.Equal("""{"A": "1"}""", await database.EnvAsync(id));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task After_its_server_went_down_an_idle_client_hears_unknown_and_a_new_one_hears_not_committed(string version)
+    {
+        using var heard = new HeardErrors(output);
+        await using var cluster = await RestartableCluster.StartAsync();
+        await using var database = await TestDatabase.CreateAsync(cluster.ConnectionString);
+        var id = await database.InsertAsync();
+        await using var pooler = await PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), database, "server_login_retry = 1\nquery_wait_timeout = 2");
+        await using var dataSource = pooler.DataSource();
+        var merger = new StackEnvMerger(dataSource, new() { Schema = database.Schema });
+        await merger.MergeAsync(id, Changes(("WARM", "1")));
+        await cluster.StopAsync(ShutdownMode.Fast);
+
+        var idle = await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
+        await using var fresh = pooler.DataSource();
+        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => new StackEnvMerger(fresh, new() { Schema = database.Schema }).MergeAsync(id, Changes(("A", "1"))));
+
+        output.WriteLine(idle.Message);
+        await cluster.StartAgainAsync();
+        database.DataSource.Clear();
+        Assert.Equal("""{"WARM": "1"}""", await database.EnvAsync(id));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task A_wrong_password_and_an_unknown_user_are_not_worth_a_retry(string version)
+    {
+        using var heard = new HeardErrors(output);
+        var users = Path.Combine(Path.GetTempPath(), $"stackenv-users-{Guid.NewGuid():N}");
+        await File.WriteAllTextAsync(users, "\"anyone\" \"right\"\n");
+        try
+        {
+            await using var pooler = await StartAsync(version, $"auth_type = md5\nauth_file = {users}");
+            await using var right = pooler.DataSource(static settings => settings.Password = "right");
+            await using var wrong = pooler.DataSource(static settings => settings.Password = "wrong");
+            await using var unknown = pooler.DataSource(static settings => (settings.Username, settings.Password) = ("stranger", "wrong"));
+            var id = await Database.InsertAsync();
+
+            await MergeFails.WithAsync(MergeFails.StoreError, isTransient: false, () => Merger(wrong).MergeAsync(id, Changes(("A", "1"))));
+            await MergeFails.WithAsync(MergeFails.StoreError, isTransient: false, () => Merger(unknown).MergeAsync(id, Changes(("A", "1"))));
+
+            Assert.Equal("{}", await Database.EnvAsync(id));
+            Assert.True((await Merger(right).MergeAsync(id, Changes(("A", "1")))).Changed);
+        }
+        finally
+        {
+            File.Delete(users);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task An_unknown_database_is_not_worth_a_retry(string version)
+    {
+        using var heard = new HeardErrors(output);
+        await using var pooler = await StartAsync(version);
+        await using var dataSource = pooler.DataSource(static settings => settings.Database = "nowhere");
+        var id = await Database.InsertAsync();
+
+        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: false, () => Merger(dataSource).MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal("{}", await Database.EnvAsync(id));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task An_option_that_PgBouncer_does_not_take_is_not_worth_a_retry(string version)
+    {
+        using var heard = new HeardErrors(output);
+        await using var pooler = await StartAsync(version);
+        await using var dataSource = pooler.DataSource(settings => settings.SearchPath = Database.Schema);
+        var id = await Database.InsertAsync();
+
+        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: false, () => Merger(dataSource).MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal("{}", await Database.EnvAsync(id));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task What_the_server_says_of_PgBouncers_own_login_is_not_committed(string version)
+    {
+        using var heard = new HeardErrors(output);
+        var server = new NpgsqlConnectionStringBuilder(Database.ConnectionString);
+        await using var pooler = await PgBouncer.StartAsync(
+            PgBouncerProgram.OfVersion(version), Database, "query_wait_timeout = 2", $"host={server.Host} port={server.Port} dbname=nowhere");
+        await using var dataSource = pooler.DataSource();
+        var id = await Database.InsertAsync();
+
+        for (var turn = 0; turn < 2; turn++)
+        {
+            var failure = await MergeFails.WithAsync(MergeFails.StoreError, () => Merger(dataSource).MergeAsync(id, Changes(("A", "1"))));
+            output.WriteLine($"{failure.IsTransient} {failure.Message}");
+        }
+
+        Assert.Equal("{}", await Database.EnvAsync(id));
+    }
+
+    private static void IsPoolersOwn(HeardErrors heard) =>
+        Assert.All(heard.All, static error => Assert.True(string.IsNullOrEmpty(error.Routine), $"{error.MessageText} names {error.Routine}."));
+
+    private static async Task<IAsyncDisposable> TakeTheOnlySessionAsync(NpgsqlDataSource dataSource, int alsoIdle = 0)
+    {
+        // The pool then has as many connections to PgBouncer that are logged in and idle.
+        var holder = await dataSource.OpenConnectionAsync();
+        for (var idle = 0; idle < alsoIdle; idle++)
+        {
+            await (await dataSource.OpenConnectionAsync()).DisposeAsync();
+        }
+
+        await using var begin = new NpgsqlCommand("BEGIN", holder);
+        await begin.ExecuteNonQueryAsync();
+        return holder;
+    }
+
+    private async Task UntilMergedAsync(StackEnvMerger merger, Guid id, string key = "A")
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await merger.MergeAsync(id, Changes((key, "1")));
+                return;
+            }
+            catch (StackEnvMergeException failure) when (Stopwatch.GetElapsedTime(started) < Patience)
+            {
+                Assert.True(failure.IsTransient, failure.Message);
+                output.WriteLine(failure.Message);
+                await Task.Delay(50);
+            }
+        }
+    }
+
+    private Task<PgBouncer> StartAsync(string version, string settings = "") => PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, settings);
+
+    private StackEnvMerger Merger(NpgsqlDataSource dataSource, params IStackEnvMergeJournal[] journals) =>
+        new(dataSource, new() { Schema = Database.Schema }, journals: journals);
+}
