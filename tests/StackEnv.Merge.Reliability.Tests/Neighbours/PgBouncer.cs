@@ -124,6 +124,7 @@ internal sealed class PgBouncer : IPooler
         yield return $"listen_port = {Port}";
         yield return "unix_socket_dir = FOLDER";
         yield return "auth_type = any";
+        yield return "admin_users = anyone";
         yield return "pool_mode = transaction";
         yield return $"default_pool_size = {PoolSize}";
         yield return "max_client_conn = 200";
