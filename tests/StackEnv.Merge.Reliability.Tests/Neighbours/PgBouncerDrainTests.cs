@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using Npgsql;
+using static StackEnv.Merge.Reliability.Tests.Neighbours.PoolerChecks;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
@@ -47,9 +47,9 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
 
         var failure = await MergeFails.WithAsync(withJournal ? MergeFails.StoreError : MergeFails.OutcomeUnknown, isTransient: true, () => merging.WaitAsync(Patience));
         await holder.DisposeAsync();
-        var stored = await StoredAtLastAsync(id);
+        var stored = await StoredAtLastAsync(Database, id);
         output.WriteLine($"{failure.Message} Stored: {stored}");
-        Assert.All(heard.All, static error => Assert.True(string.IsNullOrEmpty(error.Routine), $"{error.MessageText} names {error.Routine}."));
+        AreAllPoolers(heard);
         if (withJournal)
         {
             Assert.Equal("""{"WARM": "1"}""", stored);
@@ -121,8 +121,8 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
             output.WriteLine(failure.Message);
         }
 
-        output.WriteLine(await StoredAtLastAsync(id));
-        Assert.All(heard.All, static error => Assert.True(string.IsNullOrEmpty(error.Routine), $"{error.MessageText} names {error.Routine}."));
+        output.WriteLine(await StoredAtLastAsync(Database, id));
+        AreAllPoolers(heard);
     }
 
     /// <summary>It ends the transaction between the two batches. The second one holds COMMIT.</summary>
@@ -143,7 +143,7 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
         var failure = await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(Patience));
 
         output.WriteLine(failure.Message);
-        Assert.Equal("{}", await StoredAtLastAsync(id));
+        Assert.Equal("{}", await StoredAtLastAsync(Database, id));
     }
 
     /// <summary>The driver finds the message that ended the idle session only after it has sent the merge.</summary>
@@ -162,7 +162,7 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
         var failure = await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
 
         output.WriteLine(failure.Message);
-        Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(id));
+        Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(Database, id));
         Assert.Equal(2, (await merger.MergeAsync(id, Changes(("B", "1")))).TotalAfter);
     }
 
@@ -188,20 +188,7 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
         await holder.DisposeAsync();
         output.WriteLine(failure.Message);
         Assert.Equal("ProcessInterrupts", heard.Last.Routine);
-        Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(id));
-    }
-
-    private async Task<string?> StoredAtLastAsync(Guid id)
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (await Database.ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND state <> 'idle'", Database.Schema) > 0)
-        {
-            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, "A session of a merge does not end.");
-            await Task.Delay(10);
-        }
-
-        return await Database.EnvAsync(id);
+        Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(Database, id));
     }
 
     private Task<PgBouncer> StartAsync(string version, string settings = "") => PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, settings);

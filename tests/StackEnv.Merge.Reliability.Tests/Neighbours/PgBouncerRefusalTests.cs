@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Npgsql;
+using static StackEnv.Merge.Reliability.Tests.Neighbours.PoolerChecks;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
@@ -42,11 +43,11 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
 
         await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
 
-        IsPoolersOwn(heard);
+        AreAllPoolers(heard);
         Assert.Equal("{}", await Database.EnvAsync(id));
         await connection.DisposeAsync();
         taken.Clear();
-        await UntilMergedAsync(merger, id);
+        await UntilMergedAsync(merger, id, output);
     }
 
     [Theory]
@@ -62,13 +63,13 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
             await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => Merger(dataSource).MergeAsync(id, Changes(("A", "1"))));
         }
 
-        IsPoolersOwn(heard);
+        AreAllPoolers(heard);
         Assert.Equal("{}", await Database.EnvAsync(id));
     }
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task A_merge_that_was_sent_and_then_waits_for_a_server_session_in_vain_is_unknown_and_is_never_forwarded(string version)
+    public async Task A_merge_that_was_sent_but_gets_no_server_session_is_unknown_and_is_never_forwarded(string version)
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await StartAsync(version, "default_pool_size = 1\nquery_wait_timeout = 1");
@@ -81,8 +82,8 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
             await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
         }
 
-        IsPoolersOwn(heard);
-        await UntilMergedAsync(merger, id, "B");
+        AreAllPoolers(heard);
+        await UntilMergedAsync(merger, id, output, "B");
         Assert.Equal("""{"B": "1", "WARM": "1"}""", await Database.EnvAsync(id));
     }
 
@@ -101,7 +102,7 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
             await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
         }
 
-        IsPoolersOwn(heard);
+        AreAllPoolers(heard);
         Assert.Equal("""{"WARM": "1"}""", await Database.EnvAsync(id));
     }
 
@@ -109,9 +110,10 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
     [MemberData(nameof(Versions))]
     public async Task While_its_server_is_down_every_merge_is_worth_a_retry_and_then_one_succeeds(string version)
     {
-        using var heard = new HeardErrors(output);
         await using var cluster = await RestartableCluster.StartAsync();
-        await using var database = await TestDatabase.CreateAsync(cluster.ConnectionString);
+        var database = await TestDatabase.CreateAsync(cluster.ConnectionString);
+        await using var disposeDatabase = database.DataSource;
+        using var heard = new HeardErrors(output);
         var id = await database.InsertAsync();
         database.DataSource.Clear();
         await cluster.StopAsync(ShutdownMode.Fast);
@@ -122,14 +124,14 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         var started = Stopwatch.GetTimestamp();
         while (!heard.Poolers.Any())
         {
-            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, "PgBouncer said nothing of its server.");
+            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, "PgBouncer did not report that its server is down.");
             await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
         }
 
-        IsPoolersOwn(heard);
+        AreAllPoolers(heard);
         await cluster.StartAgainAsync();
         database.DataSource.Clear();
-        await UntilMergedAsync(merger, id);
+        await UntilMergedAsync(merger, id, output);
         Assert.Equal("""{"A": "1"}""", await database.EnvAsync(id));
     }
 
@@ -137,9 +139,10 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
     [MemberData(nameof(Versions))]
     public async Task After_its_server_went_down_an_idle_client_hears_unknown_and_a_new_one_hears_not_committed(string version)
     {
-        using var heard = new HeardErrors(output);
         await using var cluster = await RestartableCluster.StartAsync();
-        await using var database = await TestDatabase.CreateAsync(cluster.ConnectionString);
+        var database = await TestDatabase.CreateAsync(cluster.ConnectionString);
+        await using var disposeDatabase = database.DataSource;
+        using var heard = new HeardErrors(output);
         var id = await database.InsertAsync();
         await using var pooler = await PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), database, "server_login_retry = 1\nquery_wait_timeout = 2");
         await using var dataSource = pooler.DataSource();
@@ -216,9 +219,6 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         Assert.Equal("{}", await Database.EnvAsync(id));
     }
 
-    private static void IsPoolersOwn(HeardErrors heard) =>
-        Assert.All(heard.All, static error => Assert.True(string.IsNullOrEmpty(error.Routine), $"{error.MessageText} names {error.Routine}."));
-
     private static async Task<IAsyncDisposable> TakeTheOnlySessionAsync(NpgsqlDataSource dataSource, int alsoIdle = 0)
     {
         // The pool then has as many connections to PgBouncer that are logged in and idle.
@@ -231,25 +231,6 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         await using var begin = new NpgsqlCommand("BEGIN", holder);
         await begin.ExecuteNonQueryAsync();
         return holder;
-    }
-
-    private async Task UntilMergedAsync(StackEnvMerger merger, Guid id, string key = "A")
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            try
-            {
-                await merger.MergeAsync(id, Changes((key, "1")));
-                return;
-            }
-            catch (StackEnvMergeException failure) when (Stopwatch.GetElapsedTime(started) < Patience)
-            {
-                Assert.True(failure.IsTransient, failure.Message);
-                output.WriteLine(failure.Message);
-                await Task.Delay(50);
-            }
-        }
     }
 
     private Task<PgBouncer> StartAsync(string version, string settings = "") => PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, settings);

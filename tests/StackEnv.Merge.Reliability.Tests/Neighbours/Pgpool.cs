@@ -18,8 +18,9 @@ internal sealed class Pgpool : IPooler
     private const int Port = 9999;
     private const string EnvironmentVariable = "STACKENV_PGPOOL";
 
-    // Reads the configuration, then one command on each line: a signal, and whether it is for pgpool or for its children, which serve one
-    // session each. pgpool releases its shared memory only if it may end by itself, so it is killed only if it does not.
+    // Reads the configuration, then one command on each line: a signal, and whether it is for pgpool or for the children that serve its
+    // sessions. pgpool and its PCP process release their shared memory only if they end by themselves, so they are killed only if they do not.
+    // To the sessions it makes no difference: QUIT drops them at once.
     private const string Supervise =
         """
         trap '' HUP INT TERM
@@ -34,16 +35,15 @@ internal sealed class Pgpool : IPooler
         "$1" -n -f "$folder/pgpool.conf" -F "$folder/pcp.conf" -a "$folder/pool_hba.conf" >"$folder/log" 2>&1 3<&- &
         pool=$!
         children() { cat "/proc/$pool/task/$pool/children" 2>/dev/null || ps -A -o pid=,ppid= | awk -v p="$pool" '$2 == p { print $1 }'; }
+        serving() { for child in $(children); do grep -qa 'PCP\|worker\|health' "/proc/$child/cmdline" 2>/dev/null || echo "$child"; done; }
         echo "$folder"
         while read -r signal whom <&3; do
             case $whom in
-                children) kill -s "$signal" $(children) 2>/dev/null ;;
+                children) kill -s "$signal" $(serving) 2>/dev/null ;;
                 *) kill -s "$signal" "$pool" 2>/dev/null ;;
             esac
             echo done
         done
-        all=$(children)
-        kill -s KILL $all 2>/dev/null
         kill -s QUIT "$pool" 2>/dev/null
         tries=0
         while kill -s 0 "$pool" 2>/dev/null && [ "$tries" -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done

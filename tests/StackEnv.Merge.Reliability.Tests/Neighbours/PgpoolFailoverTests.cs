@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Npgsql;
+using static StackEnv.Merge.Reliability.Tests.Neighbours.PoolerChecks;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
@@ -102,7 +103,7 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
         var stored = await StoredAtLastAsync(_database.ConnectionString);
         output.WriteLine($"{told}; stored {stored}");
         Assert.Empty(Lies(told, stored));
-        await UntilMergedAsync(merger, "B");
+        await UntilMergedAsync(merger, _id, output, "B");
     }
 
     [Fact]
@@ -123,7 +124,7 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
         }
 
         await _servers.StandbyServer.ExecuteAsync("SELECT pg_promote()");
-        await UntilMergedAsync(merger, "AFTER");
+        await UntilMergedAsync(merger, _id, output, "AFTER");
 
         var promoted = new NpgsqlConnectionStringBuilder(_database.ConnectionString) { Host = new NpgsqlConnectionStringBuilder(_servers.Standby).Host };
         var stored = await StoredAtLastAsync(promoted.ConnectionString);
@@ -134,22 +135,6 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
     }
 
     private static Dictionary<string, string?> Set(string key) => new(StringComparer.Ordinal) { [key] = "1" };
-
-    private static IEnumerable<string> Lies(Told told, string? stored, string key = "A") =>
-        told.IsCommitted is { } committed && committed != stored!.Contains($"\"{key}\"", StringComparison.Ordinal) ? [$"{told}, and stored is {stored}"] : [];
-
-    private static async Task<Told> OutcomeAsync(Task<MergeResult> merging)
-    {
-        try
-        {
-            return Told.Of(await merging.WaitAsync(Patience));
-        }
-        catch (StackEnvMergeException failure)
-        {
-            Assert.True(failure.IsTransient, failure.Message);
-            return Told.Of(failure);
-        }
-    }
 
     // Its server is gone, so it cannot roll back.
     private static async Task DropAsync(HeldLock holder)
@@ -177,25 +162,6 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
 
         await using var env = dataSource.CreateCommand("SELECT env_vars::text FROM stacks");
         return (string?)await env.ExecuteScalarAsync();
-    }
-
-    private async Task UntilMergedAsync(StackEnvMerger merger, string key)
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            try
-            {
-                await merger.MergeAsync(_id, Set(key));
-                return;
-            }
-            catch (StackEnvMergeException failure) when (Stopwatch.GetElapsedTime(started) < Patience)
-            {
-                Assert.True(failure.IsTransient, failure.Message);
-                output.WriteLine(failure.Message);
-                await Task.Delay(200);
-            }
-        }
     }
 
     private StackEnvMerger Merger(NpgsqlDataSource dataSource, bool withJournal = false) => new(

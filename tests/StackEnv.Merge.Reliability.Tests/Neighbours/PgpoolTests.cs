@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Npgsql;
+using static StackEnv.Merge.Reliability.Tests.Neighbours.PoolerChecks;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
@@ -177,7 +178,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => merging.WaitAsync(Patience));
         await holder.DisposeAsync();
-        Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(id));
+        Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(_database, id));
         Assert.True((await merger.MergeAsync(id, Changes(("A", "3")))).Changed);
     }
 
@@ -199,11 +200,11 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
         var failure = await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
 
         output.WriteLine(failure.Message);
-        Assert.DoesNotContain(heard.All, static error => !string.IsNullOrEmpty(error.Routine));
+        AreAllPoolers(heard);
         Assert.Equal("{}", await _database.EnvAsync(id));
         await connection.DisposeAsync();
         taken.Clear();
-        await UntilMergedAsync(merger, id);
+        await UntilMergedAsync(merger, id, output);
     }
 
     /// <summary>Without reserved connections a client waits until a child process is free.</summary>
@@ -223,7 +224,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
         Assert.Equal("{}", await _database.EnvAsync(id));
         await connection.DisposeAsync();
         taken.Clear();
-        await UntilMergedAsync(merger, id);
+        await UntilMergedAsync(merger, id, output);
     }
 
     [Fact]
@@ -285,7 +286,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
         await holder.DisposeAsync();
 
         var told = await OutcomeAsync(merging);
-        var stored = await StoredAtLastAsync(id);
+        var stored = await StoredAtLastAsync(_database, id);
         output.WriteLine($"{told}; stored {stored}");
         Assert.Empty(Lies(told, stored));
     }
@@ -308,9 +309,9 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
         var failure = await MergeFails.WithAsync(withJournal ? MergeFails.StoreError : MergeFails.OutcomeUnknown, isTransient: true, () => merging.WaitAsync(Patience));
         await holder.DisposeAsync();
-        var stored = await StoredAtLastAsync(id);
+        var stored = await StoredAtLastAsync(_database, id);
         output.WriteLine($"{failure.Message} Stored: {stored}");
-        Assert.DoesNotContain(heard.All, static error => !string.IsNullOrEmpty(error.Routine));
+        AreAllPoolers(heard);
         if (withJournal)
         {
             Assert.Equal("""{"WARM": "1"}""", stored);
@@ -334,10 +335,10 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
         var told = await OutcomeAsync(merger.MergeAsync(id, Changes(("A", "1"))));
 
-        var stored = await StoredAtLastAsync(id);
+        var stored = await StoredAtLastAsync(_database, id);
         output.WriteLine($"{told}; stored {stored}");
         Assert.Empty(Lies(told, stored));
-        await UntilMergedAsync(merger, id, "B");
+        await UntilMergedAsync(merger, id, output, "B");
     }
 
     /// <summary>pgpool takes it for the end of the primary, and has only the standby left.</summary>
@@ -356,12 +357,12 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
         await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merging.WaitAsync(Patience));
         await holder.DisposeAsync();
-        Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(id));
+        Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(_database, id));
         for (var turn = 0; turn < 5; turn++)
         {
             var told = await OutcomeAsync(merger.MergeAsync(id, Changes(("A", $"{turn}"))));
             output.WriteLine($"{told}");
-            Assert.Empty(Lies(told, await StoredAtLastAsync(id)));
+            Assert.Empty(Lies(told, await StoredAtLastAsync(_database, id)));
             await Task.Delay(200);
         }
     }
@@ -379,28 +380,12 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
         await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merging.WaitAsync(Patience));
         await holder.DisposeAsync();
-        Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(id));
-        await UntilMergedAsync(merger, id, "B");
+        Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(_database, id));
+        await UntilMergedAsync(merger, id, output, "B");
     }
 
     private static Dictionary<string, string?> Changes(params (string Key, string? Value)[] changes) =>
         changes.ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal);
-
-    private static async Task<Told> OutcomeAsync(Task<MergeResult> merging)
-    {
-        try
-        {
-            return Told.Of(await merging.WaitAsync(Patience));
-        }
-        catch (StackEnvMergeException failure)
-        {
-            Assert.True(failure.IsTransient, failure.Message);
-            return Told.Of(failure);
-        }
-    }
-
-    private static IEnumerable<string> Lies(Told told, string? stored) =>
-        told.IsCommitted is { } committed && committed != stored!.Contains("\"A\"", StringComparison.Ordinal) ? [$"{told}, and stored is {stored}"] : [];
 
     private async Task<(NpgsqlDataSource DataSource, StackEnvMerger Merger, Guid Id, HeldLock Holder, Task<MergeResult> Merging)> WaitingMergeAsync(Pgpool pooler, bool withJournal = false)
     {
@@ -413,38 +398,6 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
         var merging = merger.MergeAsync(id, Changes(("A", "1")));
         await _database.WaitersAsync(1);
         return (dataSource, merger, id, holder, merging);
-    }
-
-    private async Task UntilMergedAsync(StackEnvMerger merger, Guid id, string key = "A")
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            try
-            {
-                await merger.MergeAsync(id, Changes((key, "1")));
-                return;
-            }
-            catch (StackEnvMergeException failure) when (Stopwatch.GetElapsedTime(started) < Patience)
-            {
-                Assert.True(failure.IsTransient, failure.Message);
-                output.WriteLine(failure.Message);
-                await Task.Delay(50);
-            }
-        }
-    }
-
-    private async Task<string?> StoredAtLastAsync(Guid id)
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (await _database.ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND state <> 'idle'", _database.Schema) > 0)
-        {
-            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, "A session of a merge does not end.");
-            await Task.Delay(10);
-        }
-
-        return await _database.EnvAsync(id);
     }
 
     // The standby answers queries about the table.

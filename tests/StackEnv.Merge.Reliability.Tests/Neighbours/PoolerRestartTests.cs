@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Npgsql;
+using static StackEnv.Merge.Reliability.Tests.Neighbours.PoolerChecks;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
@@ -174,14 +175,7 @@ public sealed class PoolerRestartTests(ITestOutputHelper output, PgpoolServers s
 
     private async Task<Dictionary<Guid, IReadOnlySet<string>>> StoredAtLastAsync(List<Guid> stacks)
     {
-        var started = Stopwatch.GetTimestamp();
-        while (await _database.ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND state <> 'idle'", _database.Schema) > 0)
-        {
-            Assert.True(Stopwatch.GetElapsedTime(started) < Patience, "A session of a merge does not end.");
-            await Task.Delay(10);
-        }
-
+        await QuiesceAsync(_database);
         var stored = new Dictionary<Guid, IReadOnlySet<string>>();
         foreach (var stack in stacks)
         {
