@@ -172,27 +172,6 @@ public sealed class PgBouncerTests : DatabaseTest
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task Where_no_session_comes_free_a_new_client_hears_not_committed_and_one_that_has_sent_its_merge_hears_unknown(string version)
-    {
-        await using var pooler = await StartAsync(version, "default_pool_size = 1\nquery_wait_timeout = 1");
-        await using var dataSource = pooler.DataSource();
-        await using var fresh = pooler.DataSource();
-        await using var holder = await dataSource.OpenConnectionAsync();
-        await using (await dataSource.OpenConnectionAsync())
-        {
-            // The pool has one connection to PgBouncer now that is logged in and idle.
-        }
-
-        await using var transaction = await holder.BeginTransactionAsync();
-        await using var hold = new NpgsqlCommand("SELECT 1", holder);
-        await hold.ExecuteScalarAsync();
-
-        Assert.IsType<MergeOutcomeUnknownException>(await FailureAsync(dataSource));
-        Assert.Equal(PostgresErrorCodes.ProtocolViolation, Assert.IsType<StackEnvStoreException>(await FailureAsync(fresh)).SqlState);
-    }
-
-    [Theory]
-    [MemberData(nameof(Versions))]
     public async Task Where_the_server_does_not_answer_PgBouncer_the_merge_was_not_sent(string version)
     {
         await using var pooler = await PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, server: "host=/nowhere port=1 dbname=none");

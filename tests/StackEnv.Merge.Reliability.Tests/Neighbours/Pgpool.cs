@@ -46,7 +46,11 @@ internal sealed class Pgpool : IPooler
         done
         kill -s QUIT "$pool" 2>/dev/null
         tries=0
-        while kill -s 0 "$pool" 2>/dev/null && [ "$tries" -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+        while kill -s 0 "$pool" 2>/dev/null && [ "$tries" -lt 100 ]; do
+            [ "$tries" -lt 20 ] || kill -s KILL $(serving) 2>/dev/null # it was told to wait for its sessions before
+            sleep 0.1
+            tries=$((tries + 1))
+        done
         ! kill -s 0 "$pool" 2>/dev/null || kill -s KILL "$pool" $(children) 2>/dev/null
         wait "$pool"
         tail -n 40 "$folder/log"
