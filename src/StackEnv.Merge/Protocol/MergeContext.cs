@@ -13,8 +13,6 @@ internal sealed class MergeContext(NpgsqlDataSource dataSource, MergeSettings se
 
     public IStackEnvMergeJournal[] Journals => journals;
 
-    public bool HasSeveralHosts { get; } = dataSource is NpgsqlMultiHostDataSource;
-
     public MergeSql Sql { get; } = new(settings);
 
     public TableCheck Table { get; } = new(settings, new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Encoding);

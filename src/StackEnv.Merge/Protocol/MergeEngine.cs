@@ -36,7 +36,7 @@ internal sealed class MergeEngine(MergeContext context)
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            throw failures.BeforeSending(failure, context.HasSeveralHosts);
+            throw failures.BeforeSending(failure);
         }
     }
 

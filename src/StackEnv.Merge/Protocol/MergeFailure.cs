@@ -13,11 +13,11 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
     private StackRef Stack => request.Stack;
 
     /// <summary>Nothing of the merge was sent, so nothing was written.</summary>
-    public Exception BeforeSending(Exception failure, bool severalHosts) => failure switch
+    public Exception BeforeSending(Exception failure) => failure switch
     {
         OperationCanceledException when cancellationToken.IsCancellationRequested => Cancelled(),
         StackEnvMergeException ours => ours,
-        _ => StoreFailure(failure, Describe(failure, MergeStep.NotSent), Transience.OfConnecting(failure, severalHosts)),
+        _ => StoreFailure(failure, Describe(failure, MergeStep.NotSent), Transience.OfConnecting(failure)),
     };
 
     /// <summary>The transaction was not committed.</summary>

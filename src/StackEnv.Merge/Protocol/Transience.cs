@@ -7,17 +7,15 @@ namespace StackEnv.Merge.Protocol;
 internal static class Transience
 {
     /// <summary>A failure before anything was sent: time changes all but credentials, names and options.</summary>
-    /// <param name="failure">What was thrown.</param>
-    /// <param name="severalHosts">Whether the data source chooses among several hosts.</param>
-    public static bool OfConnecting(Exception failure, bool severalHosts) => failure switch
+    public static bool OfConnecting(Exception failure) => failure switch
     {
         PostgresException refused => !IsAboutConnectionString(refused),
-        NpgsqlException { InnerException: AggregateException hosts } => hosts.InnerExceptions.Any(host => OfConnecting(host, severalHosts)),
+        NpgsqlException { InnerException: AggregateException hosts } => hosts.InnerExceptions.Any(OfConnecting),
 
-        // Of several hosts the driver says only that none is suitable, which is how a failover looks while it lasts. A single host that
-        // fails without a cause has refused the credentials or the encryption.
-        NpgsqlException { InnerException: null } => severalHosts,
-        NpgsqlException { InnerException: { } cause } => OfConnecting(cause, severalHosts),
+        // The driver gives no cause if none of several hosts is the primary, which is how a failover looks while it lasts, and if a pooler
+        // that is full answers the request for TLS.
+        NpgsqlException { InnerException: null } => true,
+        NpgsqlException { InnerException: { } cause } => OfConnecting(cause),
         _ => OfDriver(failure),
     };
 
