@@ -28,7 +28,8 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
         var violations = new ConcurrentQueue<string>();
         var startedAt = Stopwatch.GetTimestamp();
 
-        await Parallel.ForEachAsync(campaign.Numbers, new ParallelOptions { MaxDegreeOfParallelism = Lanes }, async (run, cancellationToken) =>
+        var lanes = new ParallelOptions { MaxDegreeOfParallelism = Lanes };
+        await Parallel.ForEachAsync(campaign.Numbers, lanes, async (run, cancellationToken) =>
         {
             if (!violations.IsEmpty)
             {
@@ -52,7 +53,8 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
             }
             catch (Exception failure)
             {
-                throw new XunitException($"{failure.Message} Run {run}, after {tally.Faults} faults: {plan}. {campaign.Replay(run)}", failure);
+                throw new XunitException(
+                    $"{failure.Message} Run {run}, after {tally.Faults} faults: {plan}. {campaign.Replay(run)}", failure);
             }
             finally
             {
@@ -64,7 +66,9 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
         });
 
         var elapsed = Stopwatch.GetElapsedTime(startedAt);
-        campaign.Report($"{tally.Faults} faults in {elapsed.TotalSeconds:F0} s, {watch.Seen.Values.Sum()} texts read for the planted secret, {watch.Leaks.Count} with it");
+        campaign.Report(
+            $"{tally.Faults} faults in {elapsed.TotalSeconds:F0} s, {watch.Seen.Values.Sum()} texts read for the planted secret, " +
+            $"{watch.Leaks.Count} with it");
         campaign.ReportTable(FaultTally.Columns, tally.Rows);
         Assert.Empty(violations);
         Assert.Empty(watch.Leaks);
