@@ -18,11 +18,26 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
         (string Title, string Story, Func<CancellationToken, Task<(Observation Seen, Check[] Checks)>> Run)[] steps =
         [
             ("Sets and deletes", "One key is new, one gets another value, one goes, and one was never there.", SetsAndDeletesAsync),
-            ("A no-op", "Every value that is sent is there already: the same batch, but its guarded UPDATE finds nothing to write.", NoOpAsync),
-            ("A stack in teardown", "A teardown flips the status while the merge waits for the row. The check is under the lock, so the teardown wins.", TeardownAsync),
-            ("A held row lock", "Another transaction holds the row and does not let go. The merge gives up after its LockTimeout of 500 ms.", HeldLockAsync),
-            ("Sixteen at once", "Sixteen merges on one stack at the same time, one key each. They queue for the row, and none is lost.", SixteenAtOnceAsync),
-            ("An audit row", "A journal adds a statement of the host's to the merge's own transaction, in a second batch with COMMIT.", AuditRowAsync),
+            (
+                "A no-op",
+                "Every value that is sent is there already: the same batch, but its guarded UPDATE finds nothing to write.",
+                NoOpAsync),
+            (
+                "A stack in teardown",
+                "A teardown flips the status while the merge waits for the row. The check is under the lock, so the teardown wins.",
+                TeardownAsync),
+            (
+                "A held row lock",
+                "Another transaction holds the row and does not let go. The merge gives up after its LockTimeout of 500 ms.",
+                HeldLockAsync),
+            (
+                "Sixteen at once",
+                "Sixteen merges on one stack at the same time, one key each. They queue for the row, and none is lost.",
+                SixteenAtOnceAsync),
+            (
+                "An audit row",
+                "A journal adds a statement of the host's to the merge's own transaction, in a second batch with COMMIT.",
+                AuditRowAsync),
         ];
 
         await WarmUpAsync(cancellationToken);
@@ -58,10 +73,18 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
         var result = seen.Results.SingleOrDefault();
         return (seen,
         [
-            new("2 keys set; 1 deleted, because the key that was never there counts as nothing", result is { KeysSet: 2, KeysDeleted: 1, TotalAfter: 3 }),
-            new("The result is what the row holds, with the key that the merge did not name", SameEnv(result?.Env, seen.Stored.Env) && seen.Stored.Env.ContainsKey("DATABASE_URL")),
-            new("SET LOCAL lock_timeout is the transaction's first statement", seen.Statements is [['B', 'E', 'G', 'I', 'N', ..], var first, .., "COMMIT"] && IsLockTimeout(first)),
-            new("No value is in any statement: values travel as parameters", !seen.Statements.Any(statement => statement.Contains("tok-4711", StringComparison.Ordinal))),
+            new(
+                "2 keys set; 1 deleted, because the key that was never there counts as nothing",
+                result is { KeysSet: 2, KeysDeleted: 1, TotalAfter: 3 }),
+            new(
+                "The result is what the row holds, with the key that the merge did not name",
+                SameEnv(result?.Env, seen.Stored.Env) && seen.Stored.Env.ContainsKey("DATABASE_URL")),
+            new(
+                "SET LOCAL lock_timeout is the transaction's first statement",
+                seen.Statements is [['B', 'E', 'G', 'I', 'N', ..], var first, .., "COMMIT"] && IsLockTimeout(first)),
+            new(
+                "No value is in any statement: values travel as parameters",
+                !seen.Statements.Any(statement => statement.Contains("tok-4711", StringComparison.Ordinal))),
         ]);
     }
 
@@ -93,9 +116,13 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
 
         return (seen,
         [
-            new("StackDeletingException with the status read under the lock", seen.Failure is StackDeletingException { Status: "deleting" }),
+            new(
+                "StackDeletingException with the status read under the lock",
+                seen.Failure is StackDeletingException { Status: "deleting" }),
             new("Not transient: trying again would not help", seen.Failure is { IsTransient: false }),
-            new("The row is as the teardown left it", SameEnv(seen.Stored.Env, new Dictionary<string, string>(StringComparer.Ordinal) { ["LOG_LEVEL"] = "info" })),
+            new(
+                "The row is as the teardown left it",
+                SameEnv(seen.Stored.Env, new Dictionary<string, string>(StringComparer.Ordinal) { ["LOG_LEVEL"] = "info" })),
         ]);
     }
 
@@ -115,7 +142,9 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
         [
             new("LockTimeoutException, transient: worth another try", seen.Failure is LockTimeoutException { IsTransient: true }),
             new("After 500 ms, and at most half a second later", seen.Elapsed.TotalMilliseconds is >= 500 and <= 1000),
-            new("Behind the locked read came nothing but Npgsql's ROLLBACK", seen.Statements is [.., var last, "ROLLBACK"] && last.EndsWith("FOR NO KEY UPDATE", StringComparison.Ordinal)),
+            new(
+                "Behind the locked read came nothing but Npgsql's ROLLBACK",
+                seen.Statements is [.., var last, "ROLLBACK"] && last.EndsWith("FOR NO KEY UPDATE", StringComparison.Ordinal)),
             new("The row let go, the same merge on the same pool succeeds", retry is { Changed: true, KeysSet: 1 }),
         ]);
     }
@@ -128,9 +157,14 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
 
         return (seen,
         [
-            new("All 16 keys are in the row", Workers().SelectMany(worker => worker).All(change => seen.Stored.Env.TryGetValue(change.Key, out var value) && value == change.Value)),
+            new(
+                "All 16 keys are in the row",
+                Workers().SelectMany(worker => worker).All(
+                    change => seen.Stored.Env.TryGetValue(change.Key, out var value) && value == change.Value)),
             new("The counts of the 16 results add up to 16", seen.Results.Sum(result => result.KeysSet) == Concurrency),
-            new("Each merge saw all those before it: the totals are 1, 2, … 16", seen.Results.Select(result => result.TotalAfter).Order().SequenceEqual(Enumerable.Range(1, Concurrency))),
+            new(
+                "Each merge saw all those before it: the totals are 1, 2, … 16",
+                seen.Results.Select(result => result.TotalAfter).Order().SequenceEqual(Enumerable.Range(1, Concurrency))),
         ]);
     }
 
@@ -144,7 +178,8 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
 
         // xmin is the transaction that wrote a row.
         await using var audited = plain.CreateCommand(
-            "SELECT keys_set, keys_deleted, total_after FROM audit_log JOIN stacks ON stack = id AND audit_log.xmin = stacks.xmin WHERE id = $1");
+            "SELECT keys_set, keys_deleted, total_after FROM audit_log JOIN stacks ON stack = id AND audit_log.xmin = stacks.xmin WHERE " +
+            "id = $1");
         audited.Parameters.AddWithValue(stack);
         await using var row = await audited.ExecuteReaderAsync(cancellationToken);
         var inOneTransaction = await row.ReadAsync(cancellationToken);
@@ -153,8 +188,13 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
         return (seen,
         [
             new("The row and its audit row were written by one transaction", inOneTransaction),
-            new("The audit row has the counts of the result", inOneTransaction && (row.GetInt32(0), row.GetInt32(1), row.GetInt32(2)) == (result?.KeysSet, result?.KeysDeleted, result?.TotalAfter)),
-            new("A merge that was refused before, on a stack in teardown, left no audit row", refused.Failure is StackDeletingException && !refused.Statements.Any(IsAudit)),
+            new(
+                "The audit row has the counts of the result",
+                inOneTransaction
+                    && (row.GetInt32(0), row.GetInt32(1), row.GetInt32(2)) == (result?.KeysSet, result?.KeysDeleted, result?.TotalAfter)),
+            new(
+                "A merge that was refused before, on a stack in teardown, left no audit row",
+                refused.Failure is StackDeletingException && !refused.Statements.Any(IsAudit)),
             new("The journal's statement comes between the write and COMMIT", seen.Statements is [.., var last, "COMMIT"] && IsAudit(last)),
         ]);
 
@@ -171,7 +211,8 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
         }
     }
 
-    private async Task<Observation> ObserveAsync(Guid stack, IReadOnlyDictionary<string, string?>[] merges, CancellationToken cancellationToken, IStackEnvMerger? with = null)
+    private async Task<Observation> ObserveAsync(
+        Guid stack, IReadOnlyDictionary<string, string?>[] merges, CancellationToken cancellationToken, IStackEnvMerger? with = null)
     {
         MergeResult[] results = [];
         StackEnvMergeException? failure = null;
@@ -202,7 +243,9 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
     private static bool IsLockTimeout(string statement) => statement.StartsWith("SET LOCAL lock_timeout", StringComparison.Ordinal);
 
     private static bool SameEnv(IReadOnlyDictionary<string, string>? one, IReadOnlyDictionary<string, string> other) =>
-        one is not null && one.Count == other.Count && one.All(variable => other.TryGetValue(variable.Key, out var value) && value == variable.Value);
+        one is not null
+            && one.Count == other.Count
+            && one.All(variable => other.TryGetValue(variable.Key, out var value) && value == variable.Value);
 
     private static Dictionary<string, string?> Set(string key, string value) => new(StringComparer.Ordinal) { [key] = value };
 
@@ -222,7 +265,8 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
 
     private async Task WaitUntilSomebodyWaitsForAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        await using var command = plain.CreateCommand("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))");
+        await using var command = plain.CreateCommand(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))");
         command.Parameters.AddWithValue(connection.ProcessID);
         while (await command.ExecuteScalarAsync(cancellationToken) is not true)
         {

@@ -26,7 +26,8 @@ internal sealed class Problem : ProblemDetails, IResult
             CultureInfo.InvariantCulture, $"The request has more than {ApiHost.MaxRequestBytes} bytes. Nothing was written."));
 
     public static readonly Problem LockTimeout = new(
-        503, "lock_timeout", "Stack is locked", "Another operation holds this stack. Nothing was written. Try again.", retryAfterSeconds: 1);
+        503, "lock_timeout", "Stack is locked", "Another operation holds this stack. Nothing was written. Try again.",
+        retryAfterSeconds: 1);
 
     public static readonly Problem Busy = new(
         503,

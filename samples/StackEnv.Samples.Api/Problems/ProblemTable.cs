@@ -43,7 +43,8 @@ internal static class ProblemTable
             500,
             unsuitable.ErrorCode,
             "Table is not suitable",
-            $"The API's table cannot hold this change as it must. {(unsuitable.IsCommitted ? "It was written all the same." : "Nothing was written.")} " +
+            "The API's table cannot hold this change as it must. " +
+            $"{(unsuitable.IsCommitted ? "It was written all the same." : "Nothing was written.")} " +
             "Do not send it again. The server's log says what to fix."),
         StoredEnvInvalidException or StackEnvStoreException => Problem.PersistFailed,
 

@@ -30,7 +30,8 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
         var violations = new ConcurrentQueue<string>();
         var startedAt = Stopwatch.GetTimestamp();
 
-        await Parallel.ForEachAsync(campaign.Numbers, new ParallelOptions { MaxDegreeOfParallelism = Lanes }, async (run, cancellationToken) =>
+        var lanes = new ParallelOptions { MaxDegreeOfParallelism = Lanes };
+        await Parallel.ForEachAsync(campaign.Numbers, lanes, async (run, cancellationToken) =>
         {
             if (violations.Count >= MostViolations)
             {
@@ -56,7 +57,8 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
             catch (Exception failure)
 #pragma warning restore CA1031
             {
-                violations.Enqueue($"{failure.Message} Run {run}, after {tally.Faults} faults: {plan}. {campaign.Replay(run)} {failure.StackTrace}");
+                violations.Enqueue(
+                    $"{failure.Message} Run {run}, after {tally.Faults} faults: {plan}. {campaign.Replay(run)} {failure.StackTrace}");
             }
             finally
             {
@@ -68,7 +70,9 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
         });
 
         var elapsed = Stopwatch.GetElapsedTime(startedAt);
-        campaign.Report($"{tally.Faults} faults in {elapsed.TotalSeconds:F0} s, {watch.Seen.Values.Sum()} texts read for the planted secret, {watch.Leaks.Count} with it");
+        campaign.Report(
+            $"{tally.Faults} faults in {elapsed.TotalSeconds:F0} s, {watch.Seen.Values.Sum()} texts read for the planted secret, " +
+            $"{watch.Leaks.Count} with it");
         campaign.ReportTable(FaultTally.Columns, tally.Rows);
         Assert.True(violations.IsEmpty, string.Join('\n', violations));
         Assert.Empty(watch.Leaks);

@@ -21,7 +21,9 @@ internal enum FaultKind
     /// <summary>A pooler gives the client an error of its own in place of what should pass, and mostly closes the connection.</summary>
     PoolerError,
 
-    /// <summary>The same as a blackhole, or a server that takes too long, with a caller who does not give up: the merge's own time limit ends it.</summary>
+    /// <summary>
+    /// The same as a blackhole, or a server that takes too long, with a caller who does not give up: the merge's own time limit ends it.
+    /// </summary>
     TimeLimit,
 
     /// <summary>One direction is held up for a moment.</summary>

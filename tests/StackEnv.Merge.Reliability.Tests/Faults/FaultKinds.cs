@@ -43,20 +43,25 @@ internal static class FaultKinds
     public static bool NeedsOwnServer(this FaultKind kind) => kind == FaultKind.FrozenProcess || kind.StopsServer();
 
     /// <summary>Whether every session of the server ends.</summary>
-    public static bool StopsServer(this FaultKind kind) => kind is FaultKind.KilledProcess or FaultKind.FastRestart or FaultKind.ImmediateRestart;
+    public static bool StopsServer(this FaultKind kind) =>
+        kind is FaultKind.KilledProcess or FaultKind.FastRestart or FaultKind.ImmediateRestart;
 
     /// <summary>Whether the server, or a pooler in its place, ends the session: in the middle of the merge, or when it is idle again.</summary>
     public static bool EndsSession(this FaultKind kind) => kind is FaultKind.TerminatedSession or FaultKind.PoolerError || kind.StopsServer();
 
-    /// <summary>Whether the server process is asked to cancel what it is at, which it may notice as late as in the next statement.</summary>
-    public static bool CancelsOnServer(this FaultKind kind) => kind is FaultKind.CancelledToken or FaultKind.CancelledQuery or FaultKind.FrozenProcess;
+    /// <summary>
+    /// Whether the server process is asked to cancel what it is at, which it may notice as late as in the next statement.
+    /// </summary>
+    public static bool CancelsOnServer(this FaultKind kind) =>
+        kind is FaultKind.CancelledToken or FaultKind.CancelledQuery or FaultKind.FrozenProcess;
 
     /// <summary>Whether the wire alone does everything, without the caller or another session.</summary>
     public static bool IsOfTheWireAlone(this FaultKind kind) =>
         kind is FaultKind.Close or FaultKind.Reset or FaultKind.HalfClose or FaultKind.PoolerError or FaultKind.TimeLimit;
 
     /// <summary>Whether it strikes a server process, so that there has to be one when the merge begins.</summary>
-    public static bool StrikesProcess(this FaultKind kind) => kind.NeedsOwnServer() || kind is FaultKind.TerminatedSession or FaultKind.CancelledQuery;
+    public static bool StrikesProcess(this FaultKind kind) =>
+        kind.NeedsOwnServer() || kind is FaultKind.TerminatedSession or FaultKind.CancelledQuery;
 
     /// <summary>Whether it may strike while the server is carrying out the write or the commit.</summary>
     public static bool MayStrikeWhileServerWorks(this FaultKind kind) => kind.StrikesProcess() || kind == FaultKind.CancelledToken;

@@ -1,11 +1,16 @@
 namespace StackEnv.Merge.Reliability.Tests.Faults;
 
-/// <summary>One run of the campaign: which merge, in which setting, and what goes wrong where. Drawn from the run's own source alone.</summary>
+/// <summary>
+/// One run of the campaign: which merge, in which setting, and what goes wrong where. Drawn from the run's own source alone.
+/// </summary>
 internal sealed class FaultPlan
 {
     // What poolers say of themselves; servers say each of them too, but name the routine.
     private static readonly string[] PoolersSqlStates =
-        ["57P01", "57P02", "57P03", "57P05", "57014", "53200", "53300", "25P03", "25P04", "08006", "08P01", "40001", "55P03", "58000", "XX000"];
+        [
+            "57P01", "57P02", "57P03", "57P05", "57014", "53200", "53300", "25P03", "25P04", "08006", "08P01", "40001", "55P03",
+            "58000", "XX000",
+        ];
 
     private static readonly TimeSpan BeyondTimeLimit = FaultLane.TimeLimit + TimeSpan.FromSeconds(3);
 
@@ -16,7 +21,8 @@ internal sealed class FaultPlan
     {
         Kind = FaultKinds.Draw(random);
         Settings = LaneSettings.Draw(random);
-        EarlierMerges = Kind.StrikesProcess() ? MessageCounts.EarlierMerges[random.Next(1, 3)] : MessageCounts.EarlierMerges[random.Next(3)];
+        EarlierMerges =
+            Kind.StrikesProcess() ? MessageCounts.EarlierMerges[random.Next(1, 3)] : MessageCounts.EarlierMerges[random.Next(3)];
         DropsCancelRequests = random.Next(3) == 0;
         Delivers = random.Next(2) == 0;
         Pause = TimeSpan.FromMilliseconds(random.NextDouble() * random.NextDouble() * 25);
@@ -67,7 +73,9 @@ internal sealed class FaultPlan
     public RandomMerge Merge { get; }
 
     public override string ToString() =>
-        $"{Kind} at {Wire}, {Settings}, {nameof(EarlierMerges)} = {EarlierMerges}, {nameof(Pause)} = {Pause.TotalMilliseconds:F1} ms, {nameof(DropsCancelRequests)} = {DropsCancelRequests}, {nameof(Delivers)} = {Delivers}, keys {string.Join(' ', Merge.Changes.Keys)}";
+        $"{Kind} at {Wire}, {Settings}, {nameof(EarlierMerges)} = {EarlierMerges}, {nameof(Pause)} = {Pause.TotalMilliseconds:F1} ms, " +
+        $"{nameof(DropsCancelRequests)} = {DropsCancelRequests}, {nameof(Delivers)} = {Delivers}, " +
+        $"keys {string.Join(' ', Merge.Changes.Keys)}";
 
     // The driver would lose track of what it has prepared on a connection that stays open without the server's answer.
     private WireFault PoolersError(WireFault at, Random random)

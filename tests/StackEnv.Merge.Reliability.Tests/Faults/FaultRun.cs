@@ -34,7 +34,8 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         Assert.True(!hasStruck || plan.Kind.MayBeTold(told), $"The caller was told {told}, where more is known. {Failure}");
         await MendAsync(holder, struckProcess);
 
-        var (nextFailed, nextFailures) = await MergeNextAsync(mayFailOnce: plan.Kind.CancelsOnServer() || (told.IsCommitted is true && plan.Kind.EndsSession()));
+        var (nextFailed, nextFailures) = await MergeNextAsync(
+            mayFailOnce: plan.Kind.CancelsOnServer() || (told.IsCommitted is true && plan.Kind.EndsSession()));
         await QuiesceAsync();
         var wasCommitted = await ReadTruthAsync(stack);
         if (told.IsCommitted is null && plan.Kind != FaultKind.TimeLimit)
@@ -52,7 +53,8 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
             var result = await lane.Merger.MergeAsync(stack, plan.Merge.Changes, cancellationToken);
             Assert.Equal(plan.Merge.After, result.Env);
             Assert.Equal(
-                (plan.Merge.KeysSet, plan.Merge.KeysDeleted, plan.Merge.After.Count, true), (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
+                (plan.Merge.KeysSet, plan.Merge.KeysDeleted, plan.Merge.After.Count, true),
+                (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
             return Told.Of(result);
         }
         catch (Exception refused) when (refused is StackEnvStoreException or LockTimeoutException or MergeOutcomeUnknownException
@@ -156,10 +158,10 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         }
     }
 
-    // The very next merge on the same data source succeeds, with two exceptions that are not the merger's. Where the server, or a pooler, ended the
-    // session after the merge had been answered, the connection went back to the pool in good faith, and the next merge gets it. And a cancel that
-    // comes so late that the server process notices it only in its next statement hits the next merge, or the reset that the driver sends ahead
-    // of it. That one merge is told the truth, and the one after it succeeds.
+    // The very next merge on the same data source succeeds, with two exceptions. If the server, or a pooler, ended the session after the
+    // merge had been answered, the connection returned to the pool looking healthy, and the next merge gets it. And a cancel that comes so
+    // late that the server process notices it only in its next statement hits the next merge, or the reset that the driver sends before
+    // it. That one merge gets a correct error, and the one after it succeeds.
     private async Task<(bool Failed, int Failures)> MergeNextAsync(bool mayFailOnce)
     {
         var (failed, failures) = (false, 0);
@@ -208,7 +210,8 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         while (others.Length > 0 && await Database.ScalarAsync<long>(
             "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY ($1) AND application_name = $2", others, Database.Schema) > 0)
         {
-            Assert.True(Stopwatch.GetElapsedTime(startedAt) < Hang, "A session of the merge is left on the server, and is not in the pool.");
+            Assert.True(
+                Stopwatch.GetElapsedTime(startedAt) < Hang, "A session of the merge is left on the server, and is not in the pool.");
             await Task.Delay(1);
         }
     }
@@ -219,9 +222,12 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         var isAfter = Same(env, plan.Merge.After);
         Assert.True(isAfter || Same(env, plan.Merge.Before), "The row holds neither what it held before nor what the merge makes of it.");
         var audited = await Database.ScalarAsync<string>(
-            "SELECT concat_ws(' ', count(*), bool_and(env = (SELECT env_vars FROM stacks WHERE id = $1))) FROM audit WHERE stack = $1", stack);
+            "SELECT concat_ws(' ', count(*), bool_and(env = (SELECT env_vars FROM stacks WHERE id = $1))) FROM audit WHERE stack = $1",
+            stack);
         var expected = isAfter && lane.Settings.HasJournal ? "1 t" : "0";
-        Assert.True(string.Equals(expected, audited, StringComparison.Ordinal), $"The merge was {(isAfter ? "" : "not ")}committed, and its audit rows are: {audited}.");
+        Assert.True(
+            string.Equals(expected, audited, StringComparison.Ordinal),
+            $"The merge was {(isAfter ? "" : "not ")}committed, and its audit rows are: {audited}.");
         return isAfter;
     }
 
@@ -233,5 +239,6 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
     }
 
     private static bool Same(Dictionary<string, string> one, Dictionary<string, string> other) =>
-        one.Count == other.Count && one.All(entry => other.TryGetValue(entry.Key, out var value) && string.Equals(value, entry.Value, StringComparison.Ordinal));
+        one.Count == other.Count
+            && one.All(entry => other.TryGetValue(entry.Key, out var value) && string.Equals(value, entry.Value, StringComparison.Ordinal));
 }

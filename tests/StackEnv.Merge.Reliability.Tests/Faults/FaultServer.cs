@@ -23,7 +23,8 @@ internal sealed class FaultServer : IAsyncDisposable
     public RestartableCluster? Cluster { get; }
 
     /// <summary>A schema on the server of all tests.</summary>
-    public static async Task<FaultServer> ShareAsync(ILogger<StackEnvMerger> logger) => await SetUpAsync(new(await TestDatabase.CreateAsync(), cluster: null, logger));
+    public static async Task<FaultServer> ShareAsync(ILogger<StackEnvMerger> logger) =>
+        await SetUpAsync(new(await TestDatabase.CreateAsync(), cluster: null, logger));
 
     /// <summary>A server of its own.</summary>
     public static async Task<FaultServer> StartAsync(ILogger<StackEnvMerger> logger)

@@ -35,5 +35,6 @@ internal sealed class MessageCounts
         return counts;
     }
 
-    public (int FromClient, int FromServer) Of(LaneSettings settings, int earlierMerges) => _counts[(settings.HasJournal, settings.Prepares, earlierMerges)];
+    public (int FromClient, int FromServer) Of(LaneSettings settings, int earlierMerges) =>
+        _counts[(settings.HasJournal, settings.Prepares, earlierMerges)];
 }

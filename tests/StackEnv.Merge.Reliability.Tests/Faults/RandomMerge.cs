@@ -3,7 +3,9 @@ using System.Text;
 
 namespace StackEnv.Merge.Reliability.Tests.Faults;
 
-/// <summary>A set of variables, changes to it and what comes of them. Every value is the run's own, so that the row tells which merge it is from.</summary>
+/// <summary>
+/// A set of variables, changes to it and what comes of them. Every value is the run's own, so that the row tells which merge it is from.
+/// </summary>
 internal sealed class RandomMerge
 {
     private const int Keys = 10;
@@ -48,7 +50,8 @@ internal sealed class RandomMerge
             }
         }
 
-        string Value(string when) => new StringBuilder(marker).Append(' ').Append(when).Append(' ').Append(random.Next()).Append('é', length).ToString();
+        string Value(string when) =>
+            new StringBuilder(marker).Append(' ').Append(when).Append(' ').Append(random.Next()).Append('é', length).ToString();
     }
 
     public Dictionary<string, string> Before { get; } = new(StringComparer.Ordinal);

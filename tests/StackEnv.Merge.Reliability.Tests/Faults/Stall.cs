@@ -6,7 +6,9 @@ internal static class Stall
     public const string InWrite = "STALL_IN_WRITE";
     public const string InCommit = "STALL_IN_COMMIT";
 
-    /// <summary>Triggers that sleep for as many seconds as the key's value begins with: one in the UPDATE, one that COMMIT waits for.</summary>
+    /// <summary>
+    /// Triggers that sleep for as many seconds as the key's value begins with: one in the UPDATE, one that COMMIT waits for.
+    /// </summary>
     public const string Ddl =
         $"""
         CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS

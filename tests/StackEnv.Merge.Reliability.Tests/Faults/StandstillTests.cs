@@ -1,6 +1,8 @@
 namespace StackEnv.Merge.Reliability.Tests.Faults;
 
-/// <summary>A machine that stands still takes connections, as its kernel does that, and answers nothing: not even a request to cancel.</summary>
+/// <summary>
+/// A machine that stands still takes connections, as its kernel does that, and answers nothing: not even a request to cancel.
+/// </summary>
 public sealed class StandstillTests : DatabaseTest
 {
     // The merge's time limit, the driver's for reaching the server once more, and room for a busy machine.

@@ -118,7 +118,9 @@ public sealed class WireProxyTests : DatabaseTest, IAsyncLifetime
 
         var failure = await Assert.ThrowsAsync<PostgresException>(() => dataSource.OpenConnectionAsync().AsTask());
 
-        Assert.Equal(("53300", "no more connections allowed", "FATAL", null), (failure.SqlState, failure.MessageText, failure.Severity, failure.Routine));
+        Assert.Equal(
+            ("53300", "no more connections allowed", "FATAL", null),
+            (failure.SqlState, failure.MessageText, failure.Severity, failure.Routine));
         proxy.LoginRefusal = null;
         proxy.PointTo(Database.ConnectionString);
         await Assert.ThrowsAsync<PostgresException>(() => dataSource.OpenConnectionAsync().AsTask());

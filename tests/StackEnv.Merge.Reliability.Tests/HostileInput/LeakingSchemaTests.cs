@@ -15,7 +15,8 @@ public sealed class LeakingSchemaTests(ITestOutputHelper output) : IAsyncLifetim
     {
         foreach (var lane in await Task.WhenAll(Enumerable.Range(0, Lanes).Select(static _ => TestDatabase.CreateAsync())))
         {
-            await lane.ExecuteAsync("CREATE TABLE seen (was boolean); CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'");
+            await lane.ExecuteAsync(
+                "CREATE TABLE seen (was boolean); CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'");
             _lanes.Add(lane);
         }
     }
@@ -32,14 +33,17 @@ public sealed class LeakingSchemaTests(ITestOutputHelper output) : IAsyncLifetim
     public async Task No_schema_and_no_journal_makes_a_value_show()
     {
         var campaign = Campaign.Start(output, "leaking-schemas", shortForm: 600, fullForm: 20_000);
-        var (told, places, leaks, lies) = (new ConcurrentDictionary<string, int>(StringComparer.Ordinal), new ConcurrentDictionary<string, int>(StringComparer.Ordinal), new ConcurrentQueue<string>(), new ConcurrentQueue<string>());
+        var told = new ConcurrentDictionary<string, int>(StringComparer.Ordinal);
+        var places = new ConcurrentDictionary<string, int>(StringComparer.Ordinal);
+        var (leaks, lies) = (new ConcurrentQueue<string>(), new ConcurrentQueue<string>());
         var texts = 0;
 
         await Parallel.ForEachAsync(campaign.Numbers, new ParallelOptions { MaxDegreeOfParallelism = Lanes }, async (run, _) =>
         {
             Assert.True(_lanes.TryTake(out var lane));
             var marker = string.Create(CultureInfo.InvariantCulture, $"pl4nt3d{run:D6}x");
-            var (schema, secret) = Gen.Select(LeakingSchema.Any, HostileText.Storable, HostileText.Storable).Select((schema, before, after) => (schema, before + marker + after))
+            var (schema, secret) = Gen.Select(LeakingSchema.Any, HostileText.Storable, HostileText.Storable)
+                .Select((schema, before, after) => (schema, before + marker + after))
                 .Generate(new PCG((uint)run, unchecked((ulong)campaign.Seed)), null, out Size _);
             using var watch = new LeakWatch(marker, "StackEnv.Merge");
             var verdict = await TryAsync(lane, schema, secret, watch);
@@ -62,8 +66,11 @@ public sealed class LeakingSchemaTests(ITestOutputHelper output) : IAsyncLifetim
         campaign.ReportTable(
             ["schemas that leak", "runs"],
             [
-                .. told.Where(static kind => !kind.Key.StartsWith("wrong", StringComparison.Ordinal)).OrderBy(static kind => kind.Key, StringComparer.Ordinal).Select(static kind => new object[] { $"told {kind.Key}", kind.Value }),
-                .. places.OrderBy(static place => place.Key, StringComparer.Ordinal).Select(static place => new object[] { $"in {place.Key}", place.Value }),
+                .. told.Where(static kind => !kind.Key.StartsWith("wrong", StringComparison.Ordinal))
+                    .OrderBy(static kind => kind.Key, StringComparer.Ordinal)
+                    .Select(static kind => new object[] { $"told {kind.Key}", kind.Value }),
+                .. places.OrderBy(static place => place.Key, StringComparer.Ordinal)
+                    .Select(static place => new object[] { $"in {place.Key}", place.Value }),
                 ["texts that were searched for the secret", texts],
                 ["runs in which one was found", leaks.Count],
                 ["runs in which the row is not as the caller was told", lies.Count],
@@ -74,8 +81,10 @@ public sealed class LeakingSchemaTests(ITestOutputHelper output) : IAsyncLifetim
 
     private static async Task<string> TryAsync(TestDatabase lane, LeakingSchema schema, string secret, LeakWatch watch)
     {
-        var stored = System.Text.Json.JsonSerializer.Serialize(new Dictionary<string, string>(StringComparer.Ordinal) { ["KEPT"] = secret });
-        var id = await lane.ScalarAsync<Guid>("INSERT INTO stacks (slug, status, env_vars) VALUES ('run', 'healthy', $1::text::jsonb) RETURNING id", stored);
+        var stored = System.Text.Json.JsonSerializer.Serialize(
+            new Dictionary<string, string>(StringComparer.Ordinal) { ["KEPT"] = secret });
+        var id = await lane.ScalarAsync<Guid>(
+            "INSERT INTO stacks (slug, status, env_vars) VALUES ('run', 'healthy', $1::text::jsonb) RETURNING id", stored);
         await lane.ExecuteAsync(schema.Make);
         try
         {
@@ -85,7 +94,10 @@ public sealed class LeakingSchemaTests(ITestOutputHelper output) : IAsyncLifetim
             string verdict;
             try
             {
-                watch.Read("result", (await merger.MergeAsync(id, new Dictionary<string, string?>(StringComparer.Ordinal) { ["ARM"] = "1", ["SET"] = secret })).ToString());
+                watch.Read(
+                    "result",
+                    (await merger.MergeAsync(
+                        id, new Dictionary<string, string?>(StringComparer.Ordinal) { ["ARM"] = "1", ["SET"] = secret })).ToString());
                 verdict = "merged";
             }
 #pragma warning disable CA1031 // Whatever is thrown is what the caller is told.
@@ -103,7 +115,8 @@ public sealed class LeakingSchemaTests(ITestOutputHelper output) : IAsyncLifetim
             }
 
             var isWritten = !string.Equals(before, await lane.FootprintAsync(id), StringComparison.Ordinal);
-            return verdict.StartsWith("wrong", StringComparison.Ordinal) || isWritten == verdict is "merged" ? verdict : $"wrong: told {verdict}, and written: {isWritten}";
+            return verdict.StartsWith("wrong", StringComparison.Ordinal)
+                || isWritten == verdict is "merged" ? verdict : $"wrong: told {verdict}, and written: {isWritten}";
         }
         finally
         {

@@ -21,7 +21,9 @@ public sealed class MemoryLimitTests(ITestOutputHelper output) : DatabaseTest
         var small = await Database.InsertAsync();
         var large = await Database.InsertAsync();
         await Database.ExecuteAsync(
-            $"UPDATE stacks SET env_vars = (SELECT jsonb_object_agg('K_' || n, repeat('x', 1000000)) FROM generate_series(1, {DocumentMegabytes}) AS n) WHERE id = $1", large);
+            "UPDATE stacks SET env_vars = (SELECT jsonb_object_agg('K_' || n, repeat('x', 1000000)) FROM generate_series(1, " +
+            $"{DocumentMegabytes}) AS n) WHERE id = $1",
+            large);
 
         var told = await RunAsync(heapMegabytes, small, large);
 
@@ -35,7 +37,8 @@ public sealed class MemoryLimitTests(ITestOutputHelper output) : DatabaseTest
     private async Task<string?> RunAsync(int heapMegabytes, Guid small, Guid large)
     {
         using var process = new Process();
-        process.StartInfo = new("dotnet", [typeof(MergingProgram).Assembly.Location, Database.ConnectionString, small.ToString(), large.ToString()])
+        process.StartInfo = new(
+            "dotnet", [typeof(MergingProgram).Assembly.Location, Database.ConnectionString, small.ToString(), large.ToString()])
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
@@ -45,6 +48,7 @@ public sealed class MemoryLimitTests(ITestOutputHelper output) : DatabaseTest
         var said = await process.StandardOutput.ReadToEndAsync().WaitAsync(TimeSpan.FromMinutes(2));
         await process.WaitForExitAsync();
         output.WriteLine(said);
-        return said.Split('\n').FirstOrDefault(static line => line.StartsWith(MergingProgram.Answer, StringComparison.Ordinal))?[MergingProgram.Answer.Length..].TrimEnd();
+        var answer = said.Split('\n').FirstOrDefault(static line => line.StartsWith(MergingProgram.Answer, StringComparison.Ordinal));
+        return answer?[MergingProgram.Answer.Length..].TrimEnd();
     }
 }

@@ -2,7 +2,9 @@ using Npgsql;
 
 namespace StackEnv.Merge.Reliability.Tests.Memory;
 
-/// <summary>One merge in a process of its own. The test runner never calls it; <see cref="MemoryLimitTests"/> starts it with a heap limit.</summary>
+/// <summary>
+/// One merge in a process of its own. The test runner never calls it; <see cref="MemoryLimitTests"/> starts it with a heap limit.
+/// </summary>
 internal static class MergingProgram
 {
     public const string Answer = "told: ";

@@ -2,7 +2,9 @@ using Npgsql;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
-/// <summary>A server whose commits wait for a synchronous standby that never comes, unless the session asks for no more than a local commit.</summary>
+/// <summary>
+/// A server whose commits wait for a synchronous standby that never comes, unless the session asks for no more than a local commit.
+/// </summary>
 public sealed class AbsentStandby : IAsyncLifetime
 {
     private const string Waits = "-c synchronous_commit=on";

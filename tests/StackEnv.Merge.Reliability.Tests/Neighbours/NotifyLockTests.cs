@@ -21,7 +21,9 @@ public sealed class NotifyLockTests(AbsentStandby standby) : IClassFixture<Absen
     {
         if (!withJournal)
         {
-            await _database.ExecuteAsync("CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_notify(''merged'', NEW.id::text); RETURN NULL; END'");
+            await _database.ExecuteAsync(
+                "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_notify(''merged'', NEW.id::text); RETURN " +
+                "NULL; END'");
             await _database.ExecuteAsync("CREATE TRIGGER tell AFTER UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION tell()");
         }
 
@@ -38,7 +40,8 @@ public sealed class NotifyLockTests(AbsentStandby standby) : IClassFixture<Absen
         var notifying = notify.ExecuteNonQueryAsync();
         var process = await AbsentStandby.WaiterAsync(_database, notifying);
 
-        var failure = await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, new Dictionary<string, string?> { ["A"] = "1" }));
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, new Dictionary<string, string?> { ["A"] = "1" }));
 
         Assert.Equal(PostgresErrorCodes.LockNotAvailable, ((StackEnvStoreException)failure).SqlState);
         Assert.DoesNotContain("holds its row", failure.Message, StringComparison.Ordinal);

@@ -1,5 +1,4 @@
 using Npgsql;
-using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
@@ -10,17 +9,7 @@ public sealed class SingleEndpointTests : IAsyncLifetime
     private RestartableCluster _standby = null!;
     private Guid _id;
 
-    public async Task InitializeAsync()
-    {
-        _primary = await RestartableCluster.StartAsync();
-        await using (var setUp = NpgsqlDataSource.Create($"{_primary.ConnectionString};Pooling=false"))
-        {
-            await StacksTable.CreateAsync(setUp);
-            _id = await StacksTable.InsertAsync(setUp, "shop");
-        }
-
-        _standby = await _primary.StartStandbyAsync();
-    }
+    public async Task InitializeAsync() => (_primary, _standby, _id) = await RestartableCluster.StartPairAsync();
 
     public async Task DisposeAsync()
     {

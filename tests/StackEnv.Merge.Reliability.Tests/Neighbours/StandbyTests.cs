@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Npgsql;
-using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
@@ -15,14 +14,7 @@ public sealed class StandbyTests(ITestOutputHelper output) : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        _primary = await RestartableCluster.StartAsync();
-        await using (var setUp = NpgsqlDataSource.Create($"{_primary.ConnectionString};Pooling=false"))
-        {
-            await StacksTable.CreateAsync(setUp);
-            _id = await StacksTable.InsertAsync(setUp, "shop");
-        }
-
-        _standby = await _primary.StartStandbyAsync();
+        (_primary, _standby, _id) = await RestartableCluster.StartPairAsync();
         await StreamingAsync();
     }
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Npgsql;
-using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
@@ -15,14 +14,7 @@ public sealed class SynchronousFailoverTests : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        _primary = await RestartableCluster.StartAsync();
-        await using (var setUp = NpgsqlDataSource.Create($"{_primary.ConnectionString};Pooling=false"))
-        {
-            await StacksTable.CreateAsync(setUp);
-            _id = await StacksTable.InsertAsync(setUp, "shop");
-        }
-
-        _standby = await _primary.StartStandbyAsync();
+        (_primary, _standby, _id) = await RestartableCluster.StartPairAsync();
         await _primary.ExecuteAsync("ALTER SYSTEM SET synchronous_standby_names = '*'");
         await _primary.ExecuteAsync("SELECT pg_reload_conf()");
         await UntilAsync(_primary, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'");

@@ -1,8 +1,8 @@
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
 /// <summary>
-/// COMMIT waits for a synchronous standby, and that wait is cancelled. The server warns and answers with COMMIT's tag, though a failover would
-/// lose the commit: the outcome is unknown. See
+/// COMMIT waits for a synchronous standby, and that wait is cancelled. The server warns and answers with COMMIT's tag, though a failover
+/// would lose the commit: the outcome is unknown. See
 /// <see href="https://www.postgresql.org/docs/current/warm-standby.html#SYNCHRONOUS-REPLICATION">synchronous replication</see>.
 /// </summary>
 public sealed class SynchronousStandbyTests(AbsentStandby standby) : IClassFixture<AbsentStandby>, IAsyncLifetime
@@ -71,7 +71,10 @@ public sealed class SynchronousStandbyTests(AbsentStandby standby) : IClassFixtu
     private static Dictionary<string, string?> Changes() => new() { ["A"] = "1" };
 
     private static StackEnvMerger MergerOn(Npgsql.NpgsqlDataSource dataSource, bool withJournal, TimeSpan? lockTimeout = null) =>
-        new(dataSource, new() { LockTimeout = lockTimeout ?? TimeSpan.FromSeconds(30) }, journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+        new(
+            dataSource,
+            new() { LockTimeout = lockTimeout ?? TimeSpan.FromSeconds(30) },
+            journals: withJournal ? [new Journal(static (_, _) => [])] : []);
 
     private async Task<MergeResult> MergeAndCancelAsync(string how, bool withJournal, string options = "")
     {
