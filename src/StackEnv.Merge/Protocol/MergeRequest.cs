@@ -74,15 +74,10 @@ internal sealed partial class MergeRequest : IDisposable
             }
         }
 
-        // Deleting a key takes the server as many comparisons as the row has keys, so what is deleted is limited too: to what the largest
-        // set can hold.
+        // Deleting a key takes the server as many comparisons as the row has keys, so what is deleted is limited too.
         setsBytes = JsonSize.Object(setsBytes, sets.Count);
-        deletesBytes = JsonSize.Object(deletesBytes, deleted?.Count ?? 0);
-        if (Math.Max(setsBytes, deletesBytes) > settings.MaxEnvBytes)
-        {
-            throw new EnvTooLargeException(stack, Math.Max(setsBytes, deletesBytes), settings.MaxEnvBytes);
-        }
-
+        ThrowIfTooLarge(stack, setsBytes, settings.MaxEnvBytes);
+        ThrowIfTooLarge(stack, JsonSize.Object(deletesBytes, deleted?.Count ?? 0), settings.MaxDeletesBytes);
         return NamesARow(stack) ? new(stack, sets, deleted, setsBytes) : throw new StackNotFoundException(stack);
     }
 
@@ -94,6 +89,14 @@ internal sealed partial class MergeRequest : IDisposable
     // A slug often comes straight from a URL. What PostgreSQL cannot store, no row can have.
     private static bool NamesARow(StackRef stack) =>
         (stack.Key is not string key || PostgresText.CanStore(key)) && (stack.Owner is not string owner || PostgresText.CanStore(owner));
+
+    private static void ThrowIfTooLarge(StackRef stack, long size, int limit)
+    {
+        if (size > limit)
+        {
+            throw new EnvTooLargeException(stack, size, limit);
+        }
+    }
 
     private static string? WhatPostgresCannotStoreIn(string value) =>
         PostgresText.HasNul(value) ? "contains NUL (U+0000), which PostgreSQL cannot store"

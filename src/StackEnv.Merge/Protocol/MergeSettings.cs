@@ -47,6 +47,7 @@ internal sealed class MergeSettings
         Table = new(options);
         Limits = new(options.LockTimeout);
         MaxEnvBytes = Math.Min(options.MaxEnvBytes, JsonSize.LargestString);
+        MaxDeletesBytes = Math.Max(MaxEnvBytes, new StackEnvMergeOptions().MaxEnvBytes);
         RequireOwner = options.RequireOwner;
         IsValidKey = options.IsValidKey!;
     }
@@ -58,6 +59,9 @@ internal sealed class MergeSettings
     public IReadOnlySet<string> DeletingStatuses { get; }
 
     public int MaxEnvBytes { get; }
+
+    /// <summary>The largest object of deleted keys: as large as a set, but never below the default, so that any set can be made smaller.</summary>
+    public int MaxDeletesBytes { get; }
 
     public bool RequireOwner { get; }
 
