@@ -7,6 +7,7 @@ set -euo pipefail
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 source "$root/eng/lib/pgbouncer.sh"
+source "$root/eng/lib/pgpool.sh"
 
 packages=(13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17)
 projects=(tests/StackEnv.Merge.Tests tests/StackEnv.Merge.Reliability.Tests)

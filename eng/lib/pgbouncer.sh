@@ -15,20 +15,6 @@ follows_prepared_statements() {
     [ "${version%.*}" -gt 1 ] || [ "${version#*.}" -ge 21 ]
 }
 
-# Debian's package comes with a service. Only the program is needed, so the service is neither started nor left enabled.
-install_pgbouncer() {
-    install_by_apt 'No PgBouncer was found. Installing it' '
-        switch=/usr/sbin/policy-rc.d
-        if [ ! -e "$switch" ]; then
-            trap "rm -f $switch" EXIT
-            printf "#!/bin/sh\nexit 101\n" >"$switch"
-            chmod 755 "$switch"
-        fi
-        apt-get -qq install -y --no-install-recommends pgbouncer
-        ! command -v systemctl >/dev/null || systemctl -q disable pgbouncer || true
-    '
-}
-
 # Debian 13's PgBouncer, unpacked and started with the libraries that it was built for, so that it runs on Debian 12 too. Nothing is installed.
 # apt checks the signatures.
 fetch_newer_pgbouncer() {
@@ -58,7 +44,7 @@ done
 RUN
 }
 
-find_pgbouncer >/dev/null || install_pgbouncer || true
+find_pgbouncer >/dev/null || install_program_by_apt 'No PgBouncer was found. Installing it' pgbouncer || true
 if [ -z "${STACKENV_PGBOUNCER:-}" ] && ! follows_prepared_statements "$(find_pgbouncer)" && fetch_newer_pgbouncer 3>&2 2>/dev/null; then
     export STACKENV_PGBOUNCER=$newer_pgbouncer
 fi

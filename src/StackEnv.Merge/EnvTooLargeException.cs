@@ -3,12 +3,12 @@ using System.Globalization;
 namespace StackEnv.Merge;
 
 /// <summary>
-/// The merged set is larger than <see cref="StackEnvMergeOptions.MaxEnvBytes"/> and not smaller than it was, or the changes alone are too large.
-/// Nothing was written.
+/// The exception that is thrown if the merged set would be larger than <see cref="StackEnvMergeOptions.MaxEnvBytes"/> and not smaller than
+/// it was, or if the values of the changes alone are larger than that. Nothing was written.
 /// </summary>
 public sealed class EnvTooLargeException : StackEnvMergeException
 {
-    /// <summary>Makes the exception.</summary>
+    /// <summary>Initializes a new instance of the exception.</summary>
     /// <param name="stack">The stack that the merge was asked for.</param>
     /// <param name="sizeBytes">The size that the set would have had, in bytes.</param>
     /// <param name="limitBytes">The largest size that is allowed, in bytes.</param>
@@ -19,18 +19,19 @@ public sealed class EnvTooLargeException : StackEnvMergeException
             isTransient: false,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The environment variables of stack {stack} would take {sizeBytes} bytes, and {limitBytes} are allowed. Nothing was written. Delete keys or shorten values."))
+                $"The environment variables of stack {stack} would take {sizeBytes} bytes, and {limitBytes} are allowed. Nothing was " +
+                $"written. Delete keys, shorten values, or divide the changes."))
     {
         SizeBytes = sizeBytes;
         LimitBytes = limitBytes;
     }
 
     /// <summary>
-    /// The size that the set would have had, in bytes of compact JSON in UTF-8. Where the changes alone are over the limit, their size: the
-    /// stored keys come on top.
+    /// Gets the size that the set would have had, in bytes of compact JSON in UTF-8. If the changes alone are over the limit, it is their
+    /// size, without the stored keys.
     /// </summary>
     public long SizeBytes { get; }
 
-    /// <summary>The largest size that is allowed, in bytes: <see cref="StackEnvMergeOptions.MaxEnvBytes"/>.</summary>
+    /// <summary>Gets the largest size that is allowed, in bytes: <see cref="StackEnvMergeOptions.MaxEnvBytes"/>.</summary>
     public long LimitBytes { get; }
 }

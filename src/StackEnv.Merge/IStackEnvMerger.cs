@@ -3,42 +3,60 @@ using System.Transactions;
 namespace StackEnv.Merge;
 
 /// <summary>Merges changes into the environment variables of one stack, all of them or none, under that stack's row lock.</summary>
-/// <remarks>Implementations are safe to call from many threads at once; merges of one stack take their turns and none loses a key.</remarks>
+/// <remarks>Implementations are thread-safe. Merges of one stack run one after another, and none loses a key.</remarks>
 public interface IStackEnvMerger
 {
     /// <summary>Sets and deletes environment variables of one stack in one transaction of its own.</summary>
     /// <remarks>
-    /// It takes one network round trip; with any <see cref="IStackEnvMergeJournal"/>, near the size limit, and where SQL NULL is stored, two.
+    /// A merge takes one network round trip. It takes two with any <see cref="IStackEnvMergeJournal"/>, near the size limit, if SQL NULL is
+    /// stored, and if no unique index shows that only one row can match, as with a view. The first merge of a merger takes one more: it
+    /// looks at the table.
     /// </remarks>
-    /// <param name="stack">Which stack, and where given, whose.</param>
+    /// <param name="stack">The stack, and optionally its owner.</param>
     /// <param name="changes">
     /// The changes by key: a value sets the key, <see langword="null"/> or an empty string deletes it. Keys that are not named here keep
     /// their values. Keys match <c>[A-Z_][A-Z0-9_]*</c> unless <see cref="StackEnvMergeOptions.IsValidKey"/> says otherwise.
-    /// An empty dictionary changes nothing and answers with the set as it is. Read before this method returns, and not again.
+    /// An empty dictionary changes nothing and returns the set as it is. It is read before this method returns, and not again.
     /// </param>
-    /// <param name="cancellationToken">Gives up the merge. Where the commit wins the race against it, the result comes back all the same.</param>
-    /// <returns>The set as it was committed, with exact counts.</returns>
+    /// <param name="cancellationToken">
+    /// Cancels the merge. If the commit wins the race against it, the result is returned all the same.
+    /// </param>
+    /// <returns>The set as the merge wrote it, with exact counts.</returns>
     /// <exception cref="InvalidEnvKeyException">A key breaks the grammar. Nothing was sent to the database.</exception>
-    /// <exception cref="InvalidEnvValueException">A value holds a character that PostgreSQL cannot store. Nothing was sent to the database.</exception>
-    /// <exception cref="EnvTooLargeException">The set would exceed <see cref="StackEnvMergeOptions.MaxEnvBytes"/>. Nothing was written.</exception>
+    /// <exception cref="InvalidEnvValueException">
+    /// A value holds a character that PostgreSQL cannot store. Nothing was sent to the database.
+    /// </exception>
+    /// <exception cref="EnvTooLargeException">
+    /// The set would exceed <see cref="StackEnvMergeOptions.MaxEnvBytes"/>. Nothing was written.
+    /// </exception>
     /// <exception cref="StackNotFoundException">There is no such stack, or it is another owner's. Nothing was written.</exception>
     /// <exception cref="StackDeletingException">The stack is being torn down, as read under the row lock. Nothing was written.</exception>
     /// <exception cref="StoredEnvInvalidException">The stored document is not a JSON object. Nothing was written.</exception>
-    /// <exception cref="LockTimeoutException">The row was not locked within <see cref="StackEnvMergeOptions.LockTimeout"/>. Nothing was written; try again.</exception>
-    /// <exception cref="MergeOutcomeUnknownException">
-    /// The connection was lost while COMMIT may have been carried out; or the row came into being in the middle of a merge that deletes, so
-    /// that the count is not known. Repeating the merge is safe.
+    /// <exception cref="LockTimeoutException">
+    /// The row was not locked within <see cref="StackEnvMergeOptions.LockTimeout"/>. Nothing was written; try again.
     /// </exception>
-    /// <exception cref="StackEnvStoreException">The database, the connection or an <see cref="IStackEnvMergeJournal"/> failed in another way. Nothing was written.</exception>
-    /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled, and certainly nothing was committed.</exception>
+    /// <exception cref="MergeOutcomeUnknownException">
+    /// The merge may have been committed, or was committed and its result is not known: the connection was lost during COMMIT, a pooler
+    /// answered in the server's place, the wait for a synchronous standby was cancelled, the answer could not be read. Repeating the merge
+    /// is safe.
+    /// </exception>
+    /// <exception cref="UnsuitableTableException">
+    /// The table or the session is not what a merge relies on: <see cref="StackEnvMergeOptions.KeyColumn"/> is not unique, a column has the
+    /// wrong type, the client encoding is not UTF8. Nothing was written, unless <see cref="UnsuitableTableException.IsCommitted"/> says
+    /// otherwise.
+    /// </exception>
+    /// <exception cref="StackEnvStoreException">
+    /// The database, the connection or an <see cref="IStackEnvMergeJournal"/> failed in another way. Nothing was written.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">
+    /// <paramref name="cancellationToken"/> was cancelled, and certainly nothing was committed.
+    /// </exception>
     /// <exception cref="ArgumentNullException"><paramref name="changes"/> is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentException">
-    /// <paramref name="stack"/> is the default value, or names no owner where <see cref="StackEnvMergeOptions.RequireOwner"/> demands one.
+    /// <paramref name="stack"/> is the default value, or names no owner although <see cref="StackEnvMergeOptions.RequireOwner"/> is set.
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// There is an ambient <see cref="Transaction"/>: a merge commits its own transaction and cannot be part of another.
-    /// Or the table breaks what the merge relies on, and the message says how: <see cref="StackEnvMergeOptions.KeyColumn"/> is not unique,
-    /// or a trigger stored something other than a JSON object.
     /// </exception>
     Task<MergeResult> MergeAsync(
         StackRef stack,

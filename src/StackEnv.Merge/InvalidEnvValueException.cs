@@ -2,14 +2,17 @@ using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge;
 
-/// <summary>A value of the changes holds a character that PostgreSQL cannot store in <c>jsonb</c>. Thrown before any I/O.</summary>
+/// <summary>
+/// The exception that is thrown if a value of the changes holds a character that PostgreSQL cannot store in <c>jsonb</c>. It is thrown
+/// before any I/O.
+/// </summary>
 /// <remarks>
-/// See <see href="https://www.postgresql.org/docs/current/datatype-json.html">the manual's chapter on JSON types</see>: <c>jsonb</c> rejects
-/// <c>\u0000</c>, and each half of a surrogate pair needs the other.
+/// See <see href="https://www.postgresql.org/docs/current/datatype-json.html">the manual's chapter on JSON types</see>: <c>jsonb</c>
+/// rejects <c>\u0000</c>, and each half of a surrogate pair needs the other.
 /// </remarks>
 public sealed class InvalidEnvValueException : StackEnvMergeException
 {
-    /// <summary>Makes the exception.</summary>
+    /// <summary>Initializes a new instance of the exception.</summary>
     /// <param name="stack">The stack that the merge was asked for.</param>
     /// <param name="key">The key whose value is not valid.</param>
     /// <param name="reason">What is wrong with the value, without the value.</param>
@@ -24,9 +27,9 @@ public sealed class InvalidEnvValueException : StackEnvMergeException
         Reason = reason;
     }
 
-    /// <summary>The key, with unprintable characters escaped, and cut where it is long.</summary>
+    /// <summary>Gets the key, with unprintable characters escaped, and cut if it is long.</summary>
     public string Key { get; }
 
-    /// <summary>What is wrong with the value, to be read after "the value …".</summary>
+    /// <summary>Gets what is wrong with the value, as the end of a sentence that begins "The value".</summary>
     public string Reason { get; }
 }

@@ -3,12 +3,12 @@ using System.Globalization;
 namespace StackEnv.Merge;
 
 /// <summary>
-/// The stack's row was not locked within <see cref="StackEnvMergeOptions.LockTimeout"/>, because other transactions held it, or the
-/// table. Nothing was written; the same merge may be tried again.
+/// The exception that is thrown if the stack's row was not locked within <see cref="StackEnvMergeOptions.LockTimeout"/>, because other
+/// transactions held it, or the table. The server itself said so. Nothing was written; the same merge may be tried again.
 /// </summary>
 public sealed class LockTimeoutException : StackEnvMergeException
 {
-    /// <summary>Makes the exception.</summary>
+    /// <summary>Initializes a new instance of the exception.</summary>
     /// <param name="stack">The stack that the merge was asked for.</param>
     /// <param name="lockTimeout">The limit that was reached.</param>
     public LockTimeoutException(StackRef stack, TimeSpan lockTimeout)
@@ -18,9 +18,10 @@ public sealed class LockTimeoutException : StackEnvMergeException
             isTransient: true,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"Stack {stack} could not be locked within {lockTimeout.TotalMilliseconds} ms: another transaction holds its row, or the table. Nothing was written. Try again."))
+                $"Stack {stack} could not be locked within {lockTimeout.TotalMilliseconds} ms: another transaction holds its row, or " +
+                $"the table. Nothing was written. Try again."))
         => LockTimeout = lockTimeout;
 
-    /// <summary>The limit that was reached: the merger's <see cref="StackEnvMergeOptions.LockTimeout"/>.</summary>
+    /// <summary>Gets the limit that was reached: the merger's <see cref="StackEnvMergeOptions.LockTimeout"/>.</summary>
     public TimeSpan LockTimeout { get; }
 }

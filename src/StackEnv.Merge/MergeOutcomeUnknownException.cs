@@ -1,10 +1,14 @@
 namespace StackEnv.Merge;
 
 /// <summary>
-/// It is unknown whether the merge was committed, or what it did: the connection was lost during COMMIT, the wait for a synchronous standby
-/// was cancelled, a pooler answered in place of the server, or the answer of a committed merge could not be read. The message says which.
-/// The merge was carried out as a whole or not at all. Repeating it is safe, because it leads to the same values either way.
+/// The exception that is thrown if it is unknown whether the merge was committed, or what it did. It was carried out as a whole or not at
+/// all. Repeating it is safe, because it leads to the same values either way.
 /// </summary>
+/// <remarks>
+/// The message says which of these it was: the connection was lost during COMMIT; a pooler or proxy reported an error in the server's
+/// place; a distributed engine called its own result ambiguous, or warned during COMMIT and then failed; the wait for a synchronous standby
+/// was cancelled; a journal ended the transaction; or the merge was committed, but its result could not be read or counted.
+/// </remarks>
 public sealed class MergeOutcomeUnknownException : StackEnvMergeException
 {
     /// <summary>Initializes a new instance of the exception.</summary>

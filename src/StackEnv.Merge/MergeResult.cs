@@ -4,31 +4,40 @@ using System.Text.Json.Serialization;
 
 namespace StackEnv.Merge;
 
-/// <summary>What a merge did. The counts hold no secret; <see cref="Env"/> does, and <see cref="ToString"/> leaves it out.</summary>
-/// <remarks>Hosts can make one themselves, to stand in for a merger in their tests.</remarks>
+/// <summary>
+/// What a merge did. The counts hold no secret. <see cref="Env"/> does: <see cref="ToString"/> and serializers leave it out.
+/// </summary>
+/// <remarks>Hosts can construct results themselves, to fake a merger in their tests.</remarks>
 public sealed class MergeResult
 {
     /// <summary>
-    /// Gets the whole set after the merge, as it was committed; keys are compared ordinally. A stored value that is not a string reads as
-    /// its JSON text. It is left out when the result is serialized, because it holds every secret of the stack.
+    /// Gets the whole set after the merge, as the UPDATE wrote it; keys are compared ordinally. A stored value that is not a string reads
+    /// as its JSON text.
     /// </summary>
+    /// <remarks>
+    /// What BEFORE triggers changed is in it. What an AFTER trigger or a journal writes into the same row is not. A merger's results are
+    /// read-only. <c>System.Text.Json</c> does not serialize this property, and neither do serializers that honour
+    /// <see cref="IgnoreDataMemberAttribute"/>, because it holds every secret of the stack.
+    /// </remarks>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
     [IgnoreDataMember]
     public required IReadOnlyDictionary<string, string> Env { get; init; }
 
-    /// <summary>How many of the changes had a non-empty value, also where the key held that very value already.</summary>
+    /// <summary>Gets how many of the changes had a non-empty value, including keys that already held that very value.</summary>
     public required int KeysSet { get; init; }
 
-    /// <summary>How many keys the merge took away: only keys that were there.</summary>
+    /// <summary>Gets how many keys the merge deleted: only keys that were there.</summary>
     public required int KeysDeleted { get; init; }
 
-    /// <summary>How many keys the set has after the merge.</summary>
+    /// <summary>Gets how many keys the set has after the merge.</summary>
     public required int TotalAfter { get; init; }
 
-    /// <summary>Whether the row was written. When <see langword="false"/>, the set was as asked already and the row is untouched.</summary>
+    /// <summary>
+    /// Gets whether the row was written. If <see langword="false"/>, the set already was as requested, and the row is untouched.
+    /// </summary>
     public required bool Changed { get; init; }
 
-    /// <summary>The counts, without a key or a value.</summary>
+    /// <summary>Returns the counts, without a key or a value.</summary>
     /// <returns>One line that is safe to log.</returns>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,

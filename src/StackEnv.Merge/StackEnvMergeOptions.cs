@@ -2,59 +2,90 @@ using System.Buffers;
 
 namespace StackEnv.Merge;
 
-/// <summary>Where the stacks are and what a merge may do. Read once, when the merger is made; checked then too.</summary>
+/// <summary>Where the stacks are and what a merge may do. The merger's constructor reads the options once, and checks them.</summary>
 public sealed class StackEnvMergeOptions
 {
     private static readonly SearchValues<char> KeyCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
 
-    /// <summary>The schema of <see cref="Table"/>; <see langword="null"/> (the default) leaves it to the connection's <c>search_path</c>.</summary>
+    /// <summary>
+    /// Gets or sets the schema of <see cref="Table"/>. With <see langword="null"/>, the default, the connection's <c>search_path</c>
+    /// decides.
+    /// </summary>
     public string? Schema { get; set; }
 
-    /// <summary>The table that has one row for each stack. The default is <c>stacks</c>. Any name works as it is: it is quoted.</summary>
+    /// <summary>
+    /// Gets or sets the table that has one row for each stack. The default is <c>stacks</c>. Any name works as it is, because it is quoted:
+    /// put a schema into <see cref="Schema"/>.
+    /// </summary>
     public string Table { get; set; } = "stacks";
 
     /// <summary>
-    /// The column that <see cref="StackRef.Key"/> is looked up in: <c>uuid</c>, <c>text</c> or <c>bigint</c>, and unique, alone or together
-    /// with <see cref="OwnerColumn"/>. The default is <c>id</c>.
+    /// Gets or sets the column in which <see cref="StackRef.Key"/> is looked up. The default is <c>id</c>.
     /// </summary>
+    /// <remarks>
+    /// Its type is <c>uuid</c>, <c>text</c>, <c>varchar</c>, <c>name</c>, <c>bigint</c>, <c>integer</c>, <c>smallint</c> or <c>numeric</c>,
+    /// or a domain over one of them. It is unique: alone, or together with <see cref="OwnerColumn"/> for merges that name the owner. Other
+    /// tables are refused with <see cref="UnsuitableTableException"/>. The uniqueness of a view or a foreign table cannot be judged: there
+    /// COMMIT waits until the rows have been counted, in a second round trip.
+    /// </remarks>
     public string KeyColumn { get; set; } = "id";
 
-    /// <summary>The column that <see cref="StackRef.Owner"/> is compared with. The default is <c>team_id</c>. Not used by merges that name no owner.</summary>
+    /// <summary>
+    /// Gets or sets the column that <see cref="StackRef.Owner"/> is compared with. The default is <c>team_id</c>. Merges that name no owner
+    /// do not use it.
+    /// </summary>
     public string OwnerColumn { get; set; } = "team_id";
 
-    /// <summary>The column that says what state the stack is in, of a text or an enum type. The default is <c>status</c>.</summary>
+    /// <summary>
+    /// Gets or sets the column with the state of the stack. The default is <c>status</c>. It is of a text or an enum type; a number or a
+    /// boolean works if <see cref="DeletingStatuses"/> names its values.
+    /// </summary>
     public string StatusColumn { get; set; } = "status";
 
-    /// <summary>The <c>jsonb</c> column that holds the set. SQL NULL reads as an empty set. The default is <c>env_vars</c>.</summary>
+    /// <summary>
+    /// Gets or sets the <c>jsonb</c> column that holds the set. SQL NULL reads as an empty set. The default is <c>env_vars</c>.
+    /// </summary>
     public string EnvVarsColumn { get; set; } = "env_vars";
 
-    /// <summary>The column that takes the time of each merge that changed something; <see langword="null"/>: none. The default is <c>updated_at</c>.</summary>
+    /// <summary>
+    /// Gets or sets the <c>timestamptz</c> column that takes the time of each merge that changed something; <see langword="null"/> for
+    /// none. The default is <c>updated_at</c>. A <c>timestamp</c> is refused, because it would be written in the session's time zone.
+    /// </summary>
     public string? UpdatedAtColumn { get; set; } = "updated_at";
 
-    /// <summary>The values of <see cref="StatusColumn"/> that mean a teardown: a stack with one of them is never merged into. Case counts. The default is <c>deleting</c>.</summary>
+    /// <summary>
+    /// Gets the values of <see cref="StatusColumn"/> that mean a teardown: nothing is merged into a stack with one of them. Case matters.
+    /// The default is <c>deleting</c>.
+    /// </summary>
     public ISet<string> DeletingStatuses { get; } = new HashSet<string>(StringComparer.Ordinal) { "deleting" };
 
     /// <summary>
-    /// The longest that one merge waits for the stack's row, however many others wait for it too. From 1 ms to <see cref="int.MaxValue"/> ms,
-    /// in whole milliseconds (a fraction is rounded up). The default is 3 s.
+    /// Gets or sets how long one merge waits for the stack's row, however many others wait for it too. From 1 ms to
+    /// <see cref="int.MaxValue"/> ms, in whole milliseconds (a fraction is rounded up). The default is 3 s.
     /// </summary>
     /// <remarks>
-    /// PostgreSQL's own <see href="https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT">lock_timeout</see> bounds
-    /// each single wait, of which a merge in a queue can have several; the merge bounds their sum. The wait for a connection of the pool is not
-    /// part of it, and neither are journals.
+    /// PostgreSQL's own <see href="https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT">lock_timeout</see>
+    /// bounds each single wait, of which a merge in a queue can have several; the merge bounds their sum. It is not a limit on the whole
+    /// call: the wait for a connection, the look at the table, the UPDATE with its triggers, journals and COMMIT are not part of it.
     /// </remarks>
     public TimeSpan LockTimeout { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <summary>
-    /// The largest set that may be stored, in bytes of its compact JSON object in UTF-8. At least 2, the size of an empty one. The default is
-    /// 65,536. A set that is larger already can still be made smaller.
+    /// Gets or sets the size of the largest set that may be stored, in bytes of its compact JSON object in UTF-8. At least 2, the size of
+    /// an empty one. The default is 65,536. A set that is larger already can still be made smaller.
     /// </summary>
     public int MaxEnvBytes { get; set; } = 65_536;
 
-    /// <summary>Whether a merge has to name the owner by <see cref="StackRef.OwnedBy(Guid)"/>. The default is <see langword="false"/>.</summary>
+    /// <summary>
+    /// Gets or sets whether each merge must name the owner with <see cref="StackRef.OwnedBy(Guid)"/>. The default is
+    /// <see langword="false"/>.
+    /// </summary>
     public bool RequireOwner { get; set; }
 
-    /// <summary>Which keys may be set and deleted. The default is the grammar <c>[A-Z_][A-Z0-9_]*</c>. Called on the caller's thread; must be thread-safe. What it throws reaches the caller, and nothing was sent.</summary>
+    /// <summary>
+    /// Gets or sets which keys may be set and deleted. The default is the grammar <c>[A-Z_][A-Z0-9_]*</c>. It is called on the caller's
+    /// thread and must be thread-safe. What it throws reaches the caller, and nothing was sent.
+    /// </summary>
     public Func<string, bool> IsValidKey { get; set; } = MatchesGrammar;
 
     private static bool MatchesGrammar(string key) =>

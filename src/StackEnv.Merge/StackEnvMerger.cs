@@ -7,23 +7,41 @@ using StackEnv.Merge.Protocol;
 
 namespace StackEnv.Merge;
 
-/// <summary>Merges on a PostgreSQL table. Thread-safe; one for each data source and set of options serves a whole process.</summary>
-/// <remarks>Its spans and metrics are those of the <see cref="System.Diagnostics.ActivitySource"/> and the <see cref="System.Diagnostics.Metrics.Meter"/> named <c>StackEnv.Merge</c>.</remarks>
+/// <summary>
+/// Merges on a PostgreSQL table. It is thread-safe: one instance for each data source and set of options serves a whole process.
+/// </summary>
+/// <remarks>
+/// Its spans and metrics are those of the <see cref="System.Diagnostics.ActivitySource"/> and the
+/// <see cref="System.Diagnostics.Metrics.Meter"/> named <c>StackEnv.Merge</c>. A logger or a listener that throws changes no outcome.
+/// </remarks>
 public sealed class StackEnvMerger : IStackEnvMerger
 {
     private readonly MergeSettings _settings;
     private readonly MergeEngine _engine;
     private readonly ILogger _logger;
 
-    /// <summary>Makes a merger. Nothing is sent to the database yet.</summary>
+    /// <summary>
+    /// Initializes a new instance of the merger. Nothing is sent to the database yet: the table is looked at in the first merge.
+    /// </summary>
     /// <param name="dataSource">
-    /// Where connections come from; the caller's, and never disposed here. Of an <see cref="NpgsqlMultiHostDataSource"/> the primary is used.
+    /// The source of connections. The caller owns it, and the merger never disposes it. Of an <see cref="NpgsqlMultiHostDataSource"/> the
+    /// primary is used.
     /// </param>
-    /// <param name="options">Where the stacks are and what a merge may do. Copied: later changes have no effect. <see langword="null"/> for the defaults.</param>
-    /// <param name="logger">Takes the events of each merge, without any key or value. <see langword="null"/> for none.</param>
-    /// <param name="journals">What to commit with each merge, in this order. <see langword="null"/> or empty for nothing: a merge is one round trip then, and two otherwise.</param>
+    /// <param name="options">
+    /// Where the stacks are and what a merge may do. They are copied, so later changes have no effect. <see langword="null"/> for the
+    /// defaults.
+    /// </param>
+    /// <param name="logger">
+    /// The logger of the events of each merge, none of which has a key or a value. <see langword="null"/> for none.
+    /// </param>
+    /// <param name="journals">
+    /// What to commit with each merge, in this order. With at least one, a merge takes two round trips. <see langword="null"/> or empty for
+    /// nothing.
+    /// </param>
     /// <exception cref="ArgumentNullException"><paramref name="dataSource"/> is <see langword="null"/>.</exception>
-    /// <exception cref="ArgumentException">An option is not valid (the message names it), or the data source is in multiplexing mode.</exception>
+    /// <exception cref="ArgumentException">
+    /// An option is not valid (the message names it), or the data source is in multiplexing mode.
+    /// </exception>
     public StackEnvMerger(
         NpgsqlDataSource dataSource,
         StackEnvMergeOptions? options = null,
@@ -33,16 +51,18 @@ public sealed class StackEnvMerger : IStackEnvMerger
         ArgumentNullException.ThrowIfNull(dataSource);
         if (new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Multiplexing)
         {
-            throw new ArgumentException("A merge needs a connection to itself. Use a data source without Multiplexing=true.", nameof(dataSource));
+            throw new ArgumentException(
+                "A merge needs a connection to itself. Use a data source without Multiplexing=true.", nameof(dataSource));
         }
 
         _settings = new(options ?? new());
-        _engine = new(dataSource, _settings, [.. journals ?? []]);
+        _engine = new(new(dataSource, _settings, [.. journals ?? []]));
         _logger = logger ?? NullLogger<StackEnvMerger>.Instance;
     }
 
     /// <inheritdoc/>
-    public Task<MergeResult> MergeAsync(StackRef stack, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken = default)
+    public Task<MergeResult> MergeAsync(
+        StackRef stack, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(changes);
         if (stack.IsDefault)
@@ -52,19 +72,24 @@ public sealed class StackEnvMerger : IStackEnvMerger
 
         if (_settings.RequireOwner && stack.Owner is null)
         {
-            throw new ArgumentException($"{nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.RequireOwner)} is on: name the owner with {nameof(StackRef.OwnedBy)}.", nameof(stack));
+            throw new ArgumentException(
+                $"{nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.RequireOwner)} is on: name the owner with " +
+                $"{nameof(StackRef.OwnedBy)}.",
+                nameof(stack));
         }
 
         if (Transaction.Current is not null)
         {
             throw new InvalidOperationException(
-                "A merge commits its own transaction and cannot be part of an ambient one. Call it outside the TransactionScope, or inside one with TransactionScopeOption.Suppress.");
+                "A merge commits its own transaction and cannot be part of an ambient one. Call it outside the TransactionScope, or " +
+                "inside one with TransactionScopeOption.Suppress.");
         }
 
         return ObserveAsync(stack, changes, cancellationToken);
     }
 
-    private async Task<MergeResult> ObserveAsync(StackRef stack, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken)
+    private async Task<MergeResult> ObserveAsync(
+        StackRef stack, IReadOnlyDictionary<string, string?> changes, CancellationToken cancellationToken)
     {
         using var observation = MergeObservation.Start(stack, _logger);
         try

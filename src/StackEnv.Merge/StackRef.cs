@@ -4,10 +4,10 @@ using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge;
 
-/// <summary>Names one stack by the value of its key column, and optionally the owner whose stack it has to be.</summary>
+/// <summary>Names one stack by the value of its key column, and optionally the owner that the stack must have.</summary>
 /// <remarks>
-/// It comes by implicit conversion from a <see cref="Guid"/>, a <see cref="string"/> or a <see cref="long"/>, whichever the key column holds
-/// (<c>uuid</c>, <c>text</c> or <c>bigint</c>). The default value names no stack and is refused.
+/// It is made by implicit conversion from a <see cref="Guid"/>, a <see cref="string"/> or a <see cref="long"/>, whichever the key column
+/// holds (<c>uuid</c>, <c>text</c> or <c>bigint</c>). The default value names no stack and is refused.
 /// </remarks>
 public readonly struct StackRef : IEquatable<StackRef>
 {
@@ -23,11 +23,14 @@ public readonly struct StackRef : IEquatable<StackRef>
         Owner = owner;
     }
 
-    /// <summary>The value of the key column: a <see cref="Guid"/>, a <see cref="string"/> or a <see cref="long"/>.</summary>
+    /// <summary>Gets the value of the key column: a <see cref="Guid"/>, a <see cref="string"/> or a <see cref="long"/>.</summary>
     /// <exception cref="InvalidOperationException">This is the default value, which names no stack.</exception>
     public object Key => _key ?? throw new InvalidOperationException(DefaultNamesNoStack);
 
-    /// <summary>The value that the owner column has to have (a <see cref="Guid"/>, a <see cref="string"/> or a <see cref="long"/>), or <see langword="null"/> for any.</summary>
+    /// <summary>
+    /// Gets the value that the owner column must have (a <see cref="Guid"/>, a <see cref="string"/> or a <see cref="long"/>), or
+    /// <see langword="null"/> for any.
+    /// </summary>
     public object? Owner { get; }
 
     internal bool IsDefault => _key is null;
@@ -71,9 +74,9 @@ public readonly struct StackRef : IEquatable<StackRef>
     /// <returns>Whether they differ in the stack or in the owner.</returns>
     public static bool operator !=(StackRef left, StackRef right) => !left.Equals(right);
 
-    /// <summary>The same stack, but only if this owner's: otherwise the merge finds no stack.</summary>
-    /// <param name="owner">The value that the owner column has to have.</param>
-    /// <returns>A reference that the locked read checks the owner of.</returns>
+    /// <summary>Returns a reference to the same stack that matches only if this owner has it. Otherwise the merge finds no stack.</summary>
+    /// <param name="owner">The value that the owner column must have.</param>
+    /// <returns>The reference. The locked read checks its owner.</returns>
     /// <exception cref="InvalidOperationException">This is the default value, which names no stack.</exception>
     public StackRef OwnedBy(Guid owner) => new(Key, owner);
 
@@ -104,7 +107,7 @@ public readonly struct StackRef : IEquatable<StackRef>
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(_key, Owner);
 
-    /// <summary>The key, and the owner where one is named, in one printable line: what messages and logs show.</summary>
+    /// <summary>Returns the key, and the owner if one is named, in one printable line, as messages and logs show it.</summary>
     /// <returns>Text in which unprintable characters are escaped and long keys are cut.</returns>
     public override string ToString() => (_key, Owner) switch
     {

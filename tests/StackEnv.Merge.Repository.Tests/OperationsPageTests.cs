@@ -36,7 +36,12 @@ public sealed partial class OperationsPageTests : DatabaseTest
     {
         var listed = Code().Matches(OutcomeList().Match(Page.Text).Value).Select(static match => match.Groups["code"].Value).ToHashSet();
 
-        Assert.Equal([.. Failures.All.Select(static failure => failure.ErrorCode), "committed", "unchanged", "cancelled", "error"], listed);
+        Assert.Equal(
+            [
+                .. Failures.All.Select(static failure => failure.ErrorCode), "committed", "committed_anomaly", "unchanged", "cancelled",
+                "error",
+            ],
+            listed);
         Assert.Subset(listed, OutcomeFilter().Matches(Page.Text + Dashboard).SelectMany(
             static match => match.Groups["outcomes"].Value.Split('|')).ToHashSet());
     }
@@ -47,10 +52,11 @@ public sealed partial class OperationsPageTests : DatabaseTest
         var events = typeof(StackEnvMerger).Assembly.GetType("StackEnv.Merge.Diagnostics.Log", throwOnError: true)!
             .GetMethods(BindingFlags.Static | BindingFlags.Public)
             .Select(static method => (method.Name, Event: method.GetCustomAttribute<LoggerMessageAttribute>()!))
+            .OrderBy(static entry => entry.Event.EventId)
             .Select(static entry => string.Create(
                 CultureInfo.InvariantCulture, $"| {entry.Event.EventId} | `{entry.Name}` | {entry.Event.Level} |"));
 
-        Assert.Equal(events.Order(StringComparer.Ordinal), EventRow().Matches(Page.Text).Select(static match => match.Value));
+        Assert.Equal(events, EventRow().Matches(Page.Text).Select(static match => match.Value));
     }
 
     [Fact]

@@ -6,7 +6,8 @@ namespace StackEnv.Merge.Diagnostics;
 internal static partial class Log
 {
     [LoggerMessage(1, LogLevel.Debug, "Stack {Stack}: {KeysSet} set, {KeysDeleted} deleted, {TotalAfter} in all, in {ElapsedMs:F1} ms")]
-    public static partial void MergeCommitted(ILogger logger, StackRef stack, int keysSet, int keysDeleted, int totalAfter, double elapsedMs);
+    public static partial void MergeCommitted(
+        ILogger logger, StackRef stack, int keysSet, int keysDeleted, int totalAfter, double elapsedMs);
 
     [LoggerMessage(2, LogLevel.Debug, "Stack {Stack}: nothing to change, {TotalAfter} in all, in {ElapsedMs:F1} ms")]
     public static partial void MergeUnchanged(ILogger logger, StackRef stack, int totalAfter, double elapsedMs);
@@ -26,12 +27,12 @@ internal static partial class Log
     [LoggerMessage(7, LogLevel.Debug, "Stack {Stack}: the merge was cancelled and nothing was committed, in {ElapsedMs:F1} ms")]
     public static partial void MergeCancelled(ILogger logger, StackRef stack, double elapsedMs);
 
-    [LoggerMessage(8, LogLevel.Error, "Stack {Stack}: nothing was written, because the table is not suitable, in {ElapsedMs:F1} ms. {Problem}")]
+    [LoggerMessage(8, LogLevel.Error, "Stack {Stack}: nothing was written, as the table is not suitable, in {ElapsedMs:F1} ms. {Problem}")]
     public static partial void TableUnsuitable(ILogger logger, StackRef stack, string problem, double elapsedMs);
 
-    [LoggerMessage(9, LogLevel.Error, "Stack {Stack}: the merge was committed, but the table is not suitable, in {ElapsedMs:F1} ms. {Problem}")]
+    [LoggerMessage(9, LogLevel.Error, "Stack {Stack}: committed, but the table is not suitable, in {ElapsedMs:F1} ms. {Problem}")]
     public static partial void CommittedAnomaly(ILogger logger, StackRef stack, string problem, double elapsedMs);
 
-    [LoggerMessage(10, LogLevel.Warning, "Stack {Stack}: the merge was refused ({ErrorCode}): the stored document is not a JSON object, in {ElapsedMs:F1} ms")]
+    [LoggerMessage(10, LogLevel.Warning, "Stack {Stack}: refused ({ErrorCode}), the document is no JSON object, in {ElapsedMs:F1} ms")]
     public static partial void StoredEnvInvalid(ILogger logger, StackRef stack, string errorCode, double elapsedMs);
 }

@@ -6,7 +6,9 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>Decides whether a merge was committed, whatever was thrown on the way.</summary>
 internal static class CommitOutcomeRules
 {
-    /// <summary>Call after disposing the reader and before disposing the connection: by then the driver has read all that the server sent.</summary>
+    /// <summary>
+    /// Call after disposing the reader and before disposing the connection: by then the driver has read all that the server sent.
+    /// </summary>
     /// <param name="transaction">What was handed to the driver to send, and what was heard.</param>
     /// <param name="connectionState">The connection's full state now.</param>
     /// <param name="failure">What was thrown, if anything.</param>
@@ -49,8 +51,8 @@ internal static class CommitOutcomeRules
         // A journal has ended the transaction, and committed the merge or rolled it back.
         MergeStep.Marker when Provenance.IsMarkerGone(message) => false,
 
-        // What was refused came before COMMIT, and the server skips all that follows, whether it goes on or ends the session.
-        < MergeStep.Commit => true,
+        // What was refused came before COMMIT, and the server skips all that follows.
+        < MergeStep.Commit when !Provenance.EndsTheSession(message) => true,
 
         _ when Provenance.RefusesCommit(message) => isOpen,
 

@@ -4,11 +4,13 @@ using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>The UPDATE that writes only if every guard holds. Its parameters: key, sets, size limit, then owner and deletes, if any.</summary>
+/// <summary>
+/// The UPDATE that writes only if every guard holds. Its parameters: key, sets, size limit, then owner and deletes, if any.
+/// </summary>
 internal sealed class GuardedUpdateSql
 {
-    /// <summary>When the write happens and not now(), which is when the transaction began: in a queue for the row it would run backwards.</summary>
-    public const string Clock = "clock_timestamp()";
+    // When the write happens and not now(), which is when the transaction began: in a queue for the row it would run backwards.
+    private const string Clock = "clock_timestamp()";
 
     private readonly string _conservative;
     private readonly string _exact;

@@ -21,7 +21,9 @@ internal sealed class JournalEntries
     /// <summary>The journals that returned anything.</summary>
     public string Names => string.Join(", ", _entries.Select(static entry => entry.Journal).Distinct());
 
-    /// <summary>Asks each journal once, in order. One that takes longer than the limit fails: a little later the server ends the session.</summary>
+    /// <summary>
+    /// Asks each journal once, in order. One that takes longer than the limit fails: a little later the server ends the session.
+    /// </summary>
     /// <exception cref="StackEnvStoreException">A journal failed. What it threw is not attached: it could hold a value.</exception>
     public static async Task<JournalEntries> CollectAsync(
         IStackEnvMergeJournal[] journals, StackRef stack, MergeResult result, TimeSpan limit, CancellationToken cancellationToken)

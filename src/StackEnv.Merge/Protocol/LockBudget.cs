@@ -2,21 +2,24 @@ using System.Diagnostics;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>How long one merge may wait for its row, counted from when it first asks for it.</summary>
+/// <summary>How long one merge may wait for its row, in all its attempts. Reading a large row, and writing it, is not waiting.</summary>
 internal sealed class LockBudget(TimeSpan limit)
 {
     // PostgreSQL takes 0 for no limit.
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(1);
 
-    private long? _startedAt;
+    private long? _waitingSince;
+    private TimeSpan _spentBefore;
 
     public TimeSpan Limit => limit;
 
-    public TimeSpan Left => _startedAt is null ? limit : TimeSpan.FromTicks(Math.Max((limit - Elapsed).Ticks, Shortest.Ticks));
+    public TimeSpan Left => TimeSpan.FromTicks(Math.Max((limit - Spent).Ticks, Shortest.Ticks));
 
-    public bool IsSpent => Elapsed >= limit;
+    public bool IsSpent => Spent >= limit;
 
-    private TimeSpan Elapsed => Stopwatch.GetElapsedTime(_startedAt ?? Stopwatch.GetTimestamp());
+    private TimeSpan Spent => _spentBefore + (_waitingSince is { } since ? Stopwatch.GetElapsedTime(since) : TimeSpan.Zero);
 
-    public void Start() => _startedAt ??= Stopwatch.GetTimestamp();
+    public void Start() => _waitingSince = Stopwatch.GetTimestamp();
+
+    public void Stop() => (_spentBefore, _waitingSince) = (Spent, null);
 }

@@ -28,8 +28,8 @@ internal sealed class MergeAnswer
         {
             _ when transaction.RowsLocked > 1 || transaction.RowsWritten > 1 => Refuse(new UnsuitableTableException(
                 request.Stack,
-                $"More than one row has this key. Column {settings.Table.Key} must be unique, alone or together with the owner that the merge " +
-                $"names: CREATE UNIQUE INDEX CONCURRENTLY ON {settings.Table.Name} ({settings.Table.Key});",
+                $"More than one row has this key. Column {settings.Table.Key} must be unique, alone or together with the owner that the " +
+                $"merge names: CREATE UNIQUE INDEX CONCURRENTLY ON {settings.Table.Name} ({settings.Table.Key});",
                 isCommitted: transaction is { CommitCompleted: true, RowsWritten: > 0 })),
             (0, null) => Refuse(new StackNotFoundException(request.Stack)),
             (0, { } row) => Explain(transaction, row, request, settings),
@@ -67,7 +67,7 @@ internal sealed class MergeAnswer
             ? AnswerWith(after, request, keysDeleted, changed: true)
             : Refuse(new UnsuitableTableException(
                 request.Stack,
-                $"A trigger stores something other than a JSON object in {settings.Table.EnvVars} of {settings.Table.Name}: fix the trigger.",
+                $"A trigger stores something other than a JSON object in {settings.Table.EnvVars} of {settings.Table.Name}: fix it.",
                 isCommitted: transaction.CommitCompleted));
     }
 
@@ -97,8 +97,8 @@ internal sealed class MergeAnswer
 
         return InconclusiveUnlessExact(transaction, new StackEnvStoreException(
             request.Stack,
-            $"The database accepted the UPDATE of {settings.Table.Name} but wrote no row: look for a trigger, a rule or a row-level security " +
-            "policy that drops it.",
+            $"The database accepted the UPDATE of {settings.Table.Name} but wrote no row: look for a trigger, a rule or a row-level " +
+            "security policy that drops it.",
             sqlState: null,
             isTransient: false));
     }

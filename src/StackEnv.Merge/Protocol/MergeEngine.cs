@@ -3,54 +3,24 @@ using Npgsql;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>Carries out merges: opens a connection, looks at the table if nobody has yet, runs the merge, and gives the connection back.</summary>
-internal sealed class MergeEngine(NpgsqlDataSource dataSource, MergeSettings settings, IStackEnvMergeJournal[] journals)
+/// <summary>
+/// Carries out merges: opens a connection, looks at the table if nobody has yet, runs the merge, and gives the connection back.
+/// </summary>
+internal sealed class MergeEngine(MergeContext context)
 {
-    private readonly bool _hasSeveralHosts = dataSource is NpgsqlMultiHostDataSource;
-
-    // Of several hosts, only the primary can be merged into.
-    private readonly NpgsqlDataSource _dataSource =
-        dataSource is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
-
-    public MergeSettings Settings => settings;
-
-    public IStackEnvMergeJournal[] Journals => journals;
-
-    public MergeSql Sql { get; } = new(settings);
-
-    public TableCheck Table { get; } = new(settings);
-
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<MergeResult> MergeAsync(MergeRequest request, CancellationToken cancellationToken)
     {
-        var failures = new MergeFailure(request, settings.Table, cancellationToken);
-        var connection = _dataSource.CreateConnection();
+        var failures = new MergeFailure(request, context.Settings.Table, cancellationToken);
+        var connection = context.CreateConnection();
         try
         {
             var table = await OpenAsync(connection, request, failures, cancellationToken).ConfigureAwait(false);
-            return await new MergeRun(this, connection, request, table, failures, cancellationToken).RunAsync().ConfigureAwait(false);
+            return await new MergeRun(context, connection, request, table, failures, cancellationToken).RunAsync().ConfigureAwait(false);
         }
         finally
         {
             await GiveBackAsync(connection).ConfigureAwait(false);
-        }
-    }
-
-    /// <summary>What a failure says about the next merge: the server is a standby, or the table is not as it was.</summary>
-    public void Learn(PostgresException message, MergeStep refused)
-    {
-        if (Provenance.IsStandby(message, refused))
-        {
-            // The endpoint may point elsewhere by now, but none of the pooled connections does.
-            _dataSource.Clear();
-        }
-        else if (refused == MergeStep.GuardedUpdate && Provenance.IsAboutRow(message))
-        {
-            Table.LockStrongly();
-        }
-        else if (Provenance.HasClass(message, "42"))
-        {
-            Table.Forget();
         }
     }
 
@@ -60,13 +30,13 @@ internal sealed class MergeEngine(NpgsqlDataSource dataSource, MergeSettings set
         try
         {
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
-            return await Table.LookAsync(connection, request.Stack, cancellationToken).ConfigureAwait(false);
+            return await context.Table.LookAsync(connection, request.Stack, cancellationToken).ConfigureAwait(false);
         }
 #pragma warning disable CA1031 // Every failure is translated, whatever its type.
         catch (Exception failure)
 #pragma warning restore CA1031
         {
-            throw failures.BeforeSending(failure, _hasSeveralHosts);
+            throw failures.BeforeSending(failure);
         }
     }
 
@@ -76,7 +46,7 @@ internal sealed class MergeEngine(NpgsqlDataSource dataSource, MergeSettings set
         {
             await connection.DisposeAsync().ConfigureAwait(false);
         }
-#pragma warning disable CA1031 // A failed rollback on the way back to the pool cannot change the outcome, and the driver discards that connection.
+#pragma warning disable CA1031 // A failed rollback on the way back cannot change the outcome; the driver discards the connection.
         catch (Exception)
 #pragma warning restore CA1031
         {

@@ -8,14 +8,16 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>What each failure of the database, the connection or a journal becomes for the caller of one merge.</summary>
 internal readonly struct MergeFailure(MergeRequest request, TargetTable table, CancellationToken cancellationToken)
 {
+    private const string WholeOrNothing = "it was carried out as a whole or not at all.";
+
     private StackRef Stack => request.Stack;
 
     /// <summary>Nothing of the merge was sent, so nothing was written.</summary>
-    public Exception BeforeSending(Exception failure, bool severalHosts) => failure switch
+    public Exception BeforeSending(Exception failure) => failure switch
     {
         OperationCanceledException when cancellationToken.IsCancellationRequested => Cancelled(),
         StackEnvMergeException ours => ours,
-        _ => StoreFailure(failure, Describe(failure, MergeStep.NotSent), Transience.OfConnecting(failure, severalHosts)),
+        _ => StoreFailure(failure, Describe(failure, MergeStep.NotSent), Transience.OfConnecting(failure)),
     };
 
     /// <summary>The transaction was not committed.</summary>
@@ -29,8 +31,10 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
             PostgresException refused when IsEndOfWait(refused, transaction, reached) =>
                 new LockTimeoutException(Stack, transaction.Budget.Limit),
             PostgresException refused => StoreFailure(
-                refused, Culprit(transaction, reached) + Describe(refused, reached) + Advice(refused, transaction, reached), Transience.OfMessage(refused, reached)),
-            _ => StoreFailure(failure, Culprit(transaction, reached) + Describe(failure, reached), Transience.OfDriver(failure)),
+                refused,
+                Culprit(refused, transaction, reached) + Describe(refused, reached) + Advice(refused, transaction, reached),
+                Transience.OfMessage(refused, reached)),
+            _ => StoreFailure(failure, Culprit(failure, transaction, reached) + Describe(failure, reached), Transience.OfDriver(failure)),
         };
     }
 
@@ -40,17 +44,21 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
         var message = Provenance.MessageOf(failure);
         var problem = transaction switch
         {
-            { StandbyWasGivenUp: true } => "The primary committed it, but the wait for its synchronous standby was cancelled: a failover can lose it.",
+            { StandbyWasGivenUp: true } =>
+                "The primary committed it, but the wait for its synchronous standby was cancelled: a failover can lose it.",
             { CommitCompleted: true } => "It was committed, but its result could not be read.",
-            { Reached: MergeStep.Marker } => "A journal ended the transaction: remove its COMMIT or ROLLBACK. It may have been committed without what the journals write.",
-            _ when message is null => "The connection was lost while it was being committed: it was carried out as a whole or not at all.",
-            _ when Provenance.IsServers(message) => $"The server reported SQLSTATE {message.SqlState} while it was being committed: it was carried out as a whole or not at all.",
-            _ => $"A pooler or proxy reported SQLSTATE {message.SqlState} in the server's place: it was carried out as a whole or not at all.",
+            { Reached: MergeStep.Marker } =>
+                "A journal ended the transaction: remove its COMMIT or ROLLBACK. The merge may be committed without what journals write.",
+            _ when message is null => $"The connection was lost while it was being committed: {WholeOrNothing}",
+            _ when Provenance.IsServers(message) =>
+                $"The server reported SQLSTATE {message.SqlState} while it was being committed: {WholeOrNothing}",
+            _ => $"A pooler or proxy reported SQLSTATE {message.SqlState} in the server's place: {WholeOrNothing}",
         };
         return new MergeOutcomeUnknownException(Stack, problem, Attachable(failure));
     }
 
-    private OperationCanceledException Cancelled() => new($"The merge into stack {Stack} was cancelled. Nothing was written.", cancellationToken);
+    private OperationCanceledException Cancelled() =>
+        new($"The merge into stack {Stack} was cancelled. Nothing was written.", cancellationToken);
 
     private StackEnvStoreException StoreFailure(Exception failure, string problem, bool isTransient) =>
         new(Stack, problem, (failure as PostgresException)?.SqlState, isTransient, Attachable(failure));
@@ -58,18 +66,22 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
     // Only the server can say that the wait for the row is over: by lock_timeout, or by statement_timeout, which bounds the whole wait. The
     // SQLSTATE of the second is also that of pg_cancel_backend, so only the time tells them apart. Once the UPDATE runs the row is locked,
     // but the table may not be, or the row not strongly enough; a trigger that waits for something has a context of its own.
-    private static bool IsEndOfWait(PostgresException refused, MergeTransaction transaction, MergeStep reached) => (reached, refused.SqlState) switch
-    {
-        (MergeStep.LockedRead, PostgresErrorCodes.LockNotAvailable) => !transaction.IsRowLocked,
-        (MergeStep.LockedRead, PostgresErrorCodes.QueryCanceled) => !transaction.IsRowLocked && transaction.Budget.IsSpent,
-        (MergeStep.GuardedUpdate, PostgresErrorCodes.LockNotAvailable) => string.IsNullOrEmpty(refused.Where) || Provenance.IsAboutRow(refused),
-        _ => false,
-    };
+    private static bool IsEndOfWait(PostgresException refused, MergeTransaction transaction, MergeStep reached) =>
+        (reached, refused.SqlState) switch
+        {
+            (MergeStep.LockedRead, PostgresErrorCodes.LockNotAvailable) => !transaction.IsRowLocked,
+            (MergeStep.LockedRead, PostgresErrorCodes.QueryCanceled) => !transaction.IsRowLocked && transaction.Budget.IsSpent,
+            (MergeStep.GuardedUpdate, PostgresErrorCodes.LockNotAvailable) =>
+                string.IsNullOrEmpty(refused.Where) || Provenance.IsAboutRow(refused),
+            _ => false,
+        };
 
-    private static string Culprit(MergeTransaction transaction, MergeStep reached) => (transaction.RefusedJournal, reached) switch
+    private static string Culprit(Exception failure, MergeTransaction transaction, MergeStep reached) => failure switch
     {
-        ({ } journal, _) => $"The journal {journal} failed. ",
-        (null, MergeStep.Commit) => "COMMIT was refused. ",
+        _ when transaction.RefusedJournal is { } journal => $"The journal {journal} failed. ",
+        PostgresException when reached == MergeStep.Commit => "COMMIT was refused. ",
+        _ when !IsDrivers(failure) && transaction.UnsentJournals is { } journals =>
+            $"A command of the journal {journals} could not be sent. ",
         _ => "",
     };
 
@@ -79,7 +91,7 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
         {
             _ when Provenance.IsStandby(refused, reached) => "The server is a standby, or read-only: merges need the primary.",
             MergeStep.Commit when refused.SqlState is PostgresErrorCodes.LockNotAvailable =>
-                "COMMIT waited for another transaction: transactions that send NOTIFY commit one at a time in each database.",
+                "COMMIT waited for another transaction: transactions that send NOTIFY commit one at a time in the whole server.",
             MergeStep.LockedRead or MergeStep.GuardedUpdate =>
                 SchemaAdvice.For(refused, transaction.Refused!, lockedReadCompleted: reached > MergeStep.LockedRead, Stack, table),
             _ => null,
@@ -120,5 +132,6 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
     }
 
     private static bool IsDrivers([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] Exception? cause) =>
-        cause is NpgsqlException and not PostgresException or IOException or SocketException or TimeoutException or AuthenticationException;
+        cause is (NpgsqlException and not PostgresException)
+            or IOException or SocketException or TimeoutException or AuthenticationException;
 }

@@ -5,7 +5,9 @@ using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>Which stack, and the changes found valid: what is set and what is deleted, also in the form in which PostgreSQL takes them.</summary>
+/// <summary>
+/// Which stack, and the changes found valid: what is set and what is deleted, also in the form in which PostgreSQL takes them.
+/// </summary>
 internal sealed partial class MergeRequest : IDisposable
 {
     private static readonly JsonContext AsPostgresWritesIt = new(new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
@@ -42,7 +44,7 @@ internal sealed partial class MergeRequest : IDisposable
     {
         var sets = new Dictionary<string, string>(changes.Count, StringComparer.Ordinal);
         HashSet<string>? deleted = null;
-        long propertiesBytes = 0;
+        long setsBytes = 0, deletesBytes = 0;
         foreach (var (key, value) in changes)
         {
             if (key is null || !PostgresText.CanStore(key) || !settings.IsValidKey(key))
@@ -50,28 +52,38 @@ internal sealed partial class MergeRequest : IDisposable
                 throw new InvalidEnvKeyException(stack, key ?? "");
             }
 
+            var isNew = true;
             if (string.IsNullOrEmpty(value))
             {
-                (deleted ??= new(StringComparer.Ordinal)).Add(key);
-                continue;
+                isNew = (deleted ??= new(StringComparer.Ordinal)).Add(key) && !sets.ContainsKey(key);
+                deletesBytes += JsonSize.Property(key, "");
             }
-
-            if (WhatPostgresCannotStoreIn(value) is { } reason)
+            else if (WhatPostgresCannotStoreIn(value) is { } reason)
             {
                 throw new InvalidEnvValueException(stack, key, reason);
             }
+            else
+            {
+                isNew = sets.TryAdd(key, value) && deleted?.Contains(key) is not true;
+                setsBytes += JsonSize.Property(key, value);
+            }
 
-            sets[key] = value;
-            propertiesBytes += JsonSize.Property(key, value);
+            if (!isNew)
+            {
+                throw new ArgumentException($"The changes have the key {Printable.Quote(key)} more than once.", nameof(changes));
+            }
         }
 
-        var size = JsonSize.Object(propertiesBytes, sets.Count);
-        if (size > settings.MaxEnvBytes)
+        // Deleting a key takes the server as many comparisons as the row has keys, so what is deleted is limited too: to what the largest
+        // set can hold.
+        setsBytes = JsonSize.Object(setsBytes, sets.Count);
+        deletesBytes = JsonSize.Object(deletesBytes, deleted?.Count ?? 0);
+        if (Math.Max(setsBytes, deletesBytes) > settings.MaxEnvBytes)
         {
-            throw new EnvTooLargeException(stack, size, settings.MaxEnvBytes);
+            throw new EnvTooLargeException(stack, Math.Max(setsBytes, deletesBytes), settings.MaxEnvBytes);
         }
 
-        return NamesARow(stack) ? new(stack, sets, deleted, size) : throw new StackNotFoundException(stack);
+        return NamesARow(stack) ? new(stack, sets, deleted, setsBytes) : throw new StackNotFoundException(stack);
     }
 
     /// <summary>Wipes the JSON of the sets: it is full of secrets.</summary>

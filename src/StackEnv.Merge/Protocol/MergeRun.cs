@@ -5,17 +5,17 @@ namespace StackEnv.Merge.Protocol;
 
 /// <summary>One merge on one open connection: runs the transaction, decides whether it was committed, and only then answers.</summary>
 internal sealed class MergeRun(
-    MergeEngine engine,
+    MergeContext context,
     NpgsqlConnection connection,
     MergeRequest request,
     TableFacts table,
     MergeFailure failures,
     CancellationToken cancellationToken)
 {
-    private readonly LockBudget _budget = new(engine.Settings.Limits.LockTimeout);
+    private readonly LockBudget _budget = new(context.Settings.Limits.LockTimeout);
 
     // COMMIT goes with the rest unless a journal has to be asked before it, or the rows have to be counted.
-    private readonly bool _isOneBatch = engine.Journals.Length == 0 && table.ProvesOneRow(request.Stack);
+    private readonly bool _isOneBatch = context.Journals.Length == 0 && table.ProvesOneRow(request.Stack);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<MergeResult> RunAsync()
@@ -32,7 +32,7 @@ internal sealed class MergeRun(
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<MergeAnswer> AttemptAsync(Guards guards)
     {
-        using var transaction = new MergeTransaction(connection, engine.Sql, request, table, guards, _budget, _isOneBatch);
+        using var transaction = new MergeTransaction(connection, context.Sql, request, table, guards, _budget, _isOneBatch);
         MergeAnswer? answer = null;
         Exception? failure = null;
         try
@@ -55,7 +55,7 @@ internal sealed class MergeRun(
             case CommitOutcome.NotCommitted when failure is not null:
                 if (Provenance.MessageOf(failure) is { } message)
                 {
-                    engine.Learn(message, transaction.Reached);
+                    context.Learn(message, transaction.Reached);
                 }
 
                 throw failures.NotCommitted(failure, transaction);
@@ -93,10 +93,10 @@ internal sealed class MergeRun(
             throw new InvalidDataException("The server wrote a row and did not return it.");
         }
 
-        var answer = MergeAnswer.Read(transaction, request, engine.Settings);
+        var answer = MergeAnswer.Read(transaction, request, context.Settings);
         if (answer.ShowsUnsuitableTable)
         {
-            engine.Table.Forget();
+            context.Table.Forget();
         }
 
         return answer;
@@ -107,10 +107,10 @@ internal sealed class MergeRun(
         var answer = ReadAnswer(transaction);
         if (answer.Result is { } result)
         {
-            var journal = engine.Journals.Length == 0
+            var journal = context.Journals.Length == 0
                 ? null
-                : await JournalEntries.CollectAsync(engine.Journals, request.Stack, result, engine.Settings.Limits.Batch, cancellationToken)
-                    .ConfigureAwait(false);
+                : await JournalEntries.CollectAsync(
+                    context.Journals, request.Stack, result, context.Settings.Limits.Batch, cancellationToken).ConfigureAwait(false);
             await transaction.CommitAsync(journal, cancellationToken).ConfigureAwait(false);
         }
         else if (answer.IsInconclusive)

@@ -2,7 +2,9 @@ using StackEnv.Merge.Text;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>The options, checked and frozen. The protocol never sees the options themselves, so it cannot use one that is not here.</summary>
+/// <summary>
+/// The options, checked and frozen. The protocol never sees the options themselves, so it cannot use one that is not here.
+/// </summary>
 internal sealed class MergeSettings
 {
     /// <exception cref="ArgumentException">An option is not valid; the message names it.</exception>
@@ -44,7 +46,7 @@ internal sealed class MergeSettings
 
         Table = new(options);
         Limits = new(options.LockTimeout);
-        MaxEnvBytes = options.MaxEnvBytes;
+        MaxEnvBytes = Math.Min(options.MaxEnvBytes, JsonSize.LargestString);
         RequireOwner = options.RequireOwner;
         IsValidKey = options.IsValidKey!;
     }

@@ -3,7 +3,9 @@ using Npgsql;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>Every statement of a merge, with its text and its parameters. The texts are made once; each merge adds only its parameters.</summary>
+/// <summary>
+/// Every statement of a merge, with its text and its parameters. The texts are made once; each merge adds only its parameters.
+/// </summary>
 internal sealed class MergeSql
 {
     // An explicit mode, so that no default of the role or the database changes the protocol.
@@ -27,7 +29,10 @@ internal sealed class MergeSql
         _idleTimeoutText = SetLocal("idle_in_transaction_session_timeout", Limits.IdleInTransaction);
         _lockedRead = [.. either.Select(hasOwner => new LockedReadSql(settings.Table, hasOwner, "FOR NO KEY UPDATE"))];
         _strongLockedRead = [.. either.Select(hasOwner => new LockedReadSql(settings.Table, hasOwner, "FOR UPDATE"))];
-        _guardedUpdate = [.. either.SelectMany(hasOwner => either.Select(hasDeletes => new GuardedUpdateSql(settings, hasOwner, hasDeletes)))];
+        _guardedUpdate =
+        [
+            .. either.SelectMany(hasOwner => either.Select(hasDeletes => new GuardedUpdateSql(settings, hasOwner, hasDeletes))),
+        ];
     }
 
     public TimeLimits Limits { get; }
@@ -43,7 +48,9 @@ internal sealed class MergeSql
     /// <summary>Lets the warnings of a COMMIT through, for sessions that suppress them.</summary>
     public static NpgsqlBatchCommand ShowWarnings() => new("SET LOCAL client_min_messages = warning");
 
-    /// <summary>A cursor ends with its transaction, and unlike a savepoint it does not put the journals' rows into a subtransaction.</summary>
+    /// <summary>
+    /// A cursor ends with its transaction, and unlike a savepoint it does not put the journals' rows into a subtransaction.
+    /// </summary>
     public static NpgsqlBatchCommand OpenMarker() => new("DECLARE stackenv_merge CURSOR FOR SELECT");
 
     /// <summary>Fails if a journal has ended the transaction.</summary>

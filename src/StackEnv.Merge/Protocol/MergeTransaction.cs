@@ -8,7 +8,8 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>One merge's transaction: the batches that were sent for it, and what the server has answered so far.</summary>
 /// <remarks>
 /// The whole transaction is one batch with one Sync at its end, so that an error anywhere skips everything after it, COMMIT included.
-/// That is why no error barrier may ever be put between the statements. With journals, COMMIT goes into a second batch, after what they write.
+/// That is why no error barrier may ever be put between the statements. With journals, COMMIT goes into a second batch, after what they
+/// write.
 /// </remarks>
 internal sealed class MergeTransaction : IDisposable
 {
@@ -68,13 +69,15 @@ internal sealed class MergeTransaction : IDisposable
     /// <summary>The document as the UPDATE left it.</summary>
     public RentedJson? Written { get; private set; }
 
-    /// <summary>Whether both rows were read to their ends: only then do <see cref="Locked"/> and <see cref="Written"/> say anything.</summary>
+    /// <summary>
+    /// Whether both rows were read to their ends: only then do <see cref="Locked"/> and <see cref="Written"/> say anything.
+    /// </summary>
     public bool IsAnswerComplete { get; private set; }
 
     /// <summary>How many rows the UPDATE wrote.</summary>
     public ulong RowsWritten => _guardedUpdate.Rows;
 
-    /// <summary>Whether the server has begun to return the row, so that the wait for it is over.</summary>
+    /// <summary>Whether the server has returned the row, so that the wait for it is over.</summary>
     public bool IsRowLocked => RowsLocked > 0 || HasCompleted(_lockedRead);
 
     /// <summary>Whether COMMIT was handed to the driver to send.</summary>
@@ -109,10 +112,11 @@ internal sealed class MergeTransaction : IDisposable
         _ => MergeStep.Limits,
     };
 
-    /// <summary>The journal whose statement the server refused, if it was one's; all of them, if their statements could not be sent.</summary>
-    public string? RefusedJournal => _journal is null ? null
-        : NothingWasAnswered ? _journal.Names
-        : Refused is { } command ? _journal.JournalOf(command)?.ToString() : null;
+    /// <summary>The journal whose statement the server refused, if it was one's.</summary>
+    public Type? RefusedJournal => Refused is { } command ? _journal?.JournalOf(command) : null;
+
+    /// <summary>The journals whose statements could not be sent.</summary>
+    public string? UnsentJournals => _journal is { IsEmpty: false } && NothingWasAnswered ? _journal.Names : null;
 
     private NpgsqlBatch Sent => _closing ?? _merge;
 
@@ -124,6 +128,7 @@ internal sealed class MergeTransaction : IDisposable
         var reader = await _merge.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await using (reader.ConfigureAwait(false))
         {
+            Budget.Stop();
             while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
             {
                 if (++RowsLocked == 1)
@@ -201,7 +206,9 @@ internal sealed class MergeTransaction : IDisposable
         }
     }
 
-    /// <summary>Whether what was thrown came from writing a journal's parameter to a connection that broke by it: COMMIT comes after that.</summary>
+    /// <summary>
+    /// Whether what was thrown came from writing a journal's parameter to a connection that broke by it: COMMIT comes after that.
+    /// </summary>
     public bool FailedToWriteJournal(Exception? failure) =>
         _journal is not null && NothingWasAnswered &&
         failure is not (null or NpgsqlException or OperationCanceledException or TimeoutException or OutOfMemoryException) &&

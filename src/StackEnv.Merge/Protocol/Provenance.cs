@@ -14,8 +14,8 @@ internal static partial class Provenance
     private const string WaitsForStandby = "SyncRepWaitForLSN";
     private const string ChecksReplicaIdentity = "CheckCmdReplicaIdentity";
 
-    // Each names a table or a column of the statement's text, and never what a literal of it holds.
-    private static readonly string[] FindsNames = ["parserOpenTable", "errorMissingColumn", "errorMissingRTE"];
+    // It names the table. A missing column can be a value that a journal has put between double quotes, or between none.
+    private const string OpensTable = "parserOpenTable";
 
     // Each names the table, and the policy.
     private static readonly string[] ChecksPrivileges = ["aclcheck_error", "check_enable_rls", "ExecWithCheckOptions"];
@@ -38,7 +38,12 @@ internal static partial class Provenance
     /// <summary>Whether PostgreSQL itself said this. It always names its routine; poolers that speak in its place do not.</summary>
     public static bool IsServers(PostgresException message) => !string.IsNullOrEmpty(message.Routine);
 
-    /// <summary>Whether the server ended the session while a statement ran. It does not interrupt a COMMIT that is being carried out.</summary>
+    /// <summary>Whether this ended the session, and not only the transaction.</summary>
+    public static bool EndsTheSession(PostgresException message) => message.InvariantSeverity is "FATAL" or "PANIC";
+
+    /// <summary>
+    /// Whether the server ended the session while a statement ran. It does not interrupt a COMMIT that is being carried out.
+    /// </summary>
     public static bool EndsTheSessionBeforeCommit(PostgresException message) =>
         string.Equals(message.Routine, EndsSession, StringComparison.Ordinal) && message.SqlState is
             PostgresErrorCodes.AdminShutdown or
@@ -46,7 +51,9 @@ internal static partial class Provenance
             IdleInTransactionSessionTimeout or
             TransactionTimeout;
 
-    /// <summary>Whether the answer to COMMIT leaves open if it was carried out: a distributed engine's ambiguous result, a lost worker.</summary>
+    /// <summary>
+    /// Whether the answer to COMMIT leaves open if it was carried out: a distributed engine's ambiguous result, a lost worker.
+    /// </summary>
     public static bool LeavesCommitOpen(PostgresException answer) =>
         answer.SqlState is PostgresErrorCodes.StatementCompletionUnknown || HasClass(answer, "08");
 
@@ -61,16 +68,28 @@ internal static partial class Provenance
 
     public static bool IsWarning(PostgresNotice notice) => string.Equals(notice.InvariantSeverity, "WARNING", StringComparison.Ordinal);
 
-    /// <summary>Whether the server is a standby, or has been made read-only: what BEGIN READ WRITE, or the locked read, then fails with.</summary>
+    /// <summary>
+    /// Whether the server is a standby, or has been made read-only: what BEGIN READ WRITE, or the locked read, then fails with.
+    /// </summary>
     public static bool IsStandby(PostgresException message, MergeStep refused) =>
         (refused == MergeStep.Begin && message.SqlState is PostgresErrorCodes.FeatureNotSupported) ||
         (refused is MergeStep.Begin or MergeStep.LockedRead or MergeStep.GuardedUpdate && IsAboutOurs(message) &&
             message.SqlState is PostgresErrorCodes.ReadOnlySqlTransaction);
 
-    /// <summary>Whether the message is about the text of the statement itself, and not about what a function, trigger or policy does.</summary>
+    /// <summary>
+    /// Whether the driver takes a statement for prepared that the session does not have: after DEALLOCATE ALL, or an ill-timed cancel.
+    /// </summary>
+    public static bool IsStatementLost(PostgresException message) =>
+        message.SqlState is PostgresErrorCodes.InvalidSqlStatementName && IsAboutOurs(message);
+
+    /// <summary>
+    /// Whether the message is about the text of the statement itself, and not about what a function, trigger or policy does.
+    /// </summary>
     public static bool IsAboutText(PostgresException message) => message.Position > 0 && IsAboutOurs(message);
 
-    /// <summary>Whether the statement waited for the row itself: one line of context, with the place of a row version, as in "(0,5)".</summary>
+    /// <summary>
+    /// Whether the statement waited for the row itself: one line of context, with the place of a row version, as in "(0,5)".
+    /// </summary>
     public static bool IsAboutRow(PostgresException message) => message.Where is { } where && RowVersion.IsMatch(where);
 
     /// <summary>
@@ -79,9 +98,9 @@ internal static partial class Provenance
     /// </summary>
     public static bool IsSafe(PostgresException message, MergeStep refused) => refused switch
     {
-        // A message about the text of a journal's statement can quote what the journal wrote into it, except for the names of what is missing.
+        // A message about the text of a journal's statement can quote a value that the journal wrote into it.
         MergeStep.Journal => IsAboutOurs(message) && (IsSafeWithoutPosition(message) ||
-            (message.Position > 0 && FindsNames.Contains(message.Routine, StringComparer.Ordinal))),
+            (message.Position > 0 && string.Equals(message.Routine, OpensTable, StringComparison.Ordinal))),
 
         // These have no parameters and evaluate nothing of the host's.
         MergeStep.NotSent or MergeStep.Begin or MergeStep.Limits or MergeStep.Marker => true,
@@ -106,6 +125,6 @@ internal static partial class Provenance
     private static bool IsAboutOurs(PostgresException message) =>
         string.IsNullOrEmpty(message.Where) && string.IsNullOrEmpty(message.InternalQuery) && message.InternalPosition == 0;
 
-    [GeneratedRegex(@"^[^\n]*\(\d+,\d+\)[^\n]*$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(@"^[^\n]*\([0-9]+,[0-9]+\)[^\n]*$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex RowVersion { get; }
 }

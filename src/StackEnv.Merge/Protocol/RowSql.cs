@@ -3,7 +3,9 @@ using NpgsqlTypes;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>How a statement finds the row: by its key alone, so that a router of a sharded database sends it to one shard, and by its owner.</summary>
+/// <summary>
+/// How a statement finds the row: by its key alone, so that a router of a sharded database sends it to one shard, and by its owner.
+/// </summary>
 internal static class RowSql
 {
     // With a varchar key, a user-defined operator in the search path can be a better match than the built-in one.

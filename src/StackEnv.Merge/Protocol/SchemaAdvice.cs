@@ -9,7 +9,8 @@ internal static class SchemaAdvice
     private const string Options = nameof(StackEnvMergeOptions);
 
     /// <summary>Advice about the statement's own text; <see langword="null"/> if the error is about anything else.</summary>
-    public static string? For(PostgresException refused, NpgsqlBatchCommand statement, bool lockedReadCompleted, StackRef stack, TargetTable table)
+    public static string? For(
+        PostgresException refused, NpgsqlBatchCommand statement, bool lockedReadCompleted, StackRef stack, TargetTable table)
     {
         if (!Provenance.IsAboutText(refused))
         {
@@ -21,20 +22,24 @@ internal static class SchemaAdvice
         switch (refused.SqlState)
         {
             // It is quoted as it is, so a dot in it does not divide it.
-            case PostgresErrorCodes.UndefinedTable when table.Unquoted is { Schema: null, Table: var name } && name.IndexOf('.', StringComparison.Ordinal) is > 0 and var dot:
-                return $"There is a dot in {Options}.{nameof(StackEnvMergeOptions.Table)}: put the schema into {Options}.{nameof(StackEnvMergeOptions.Schema)}. " +
-                    $"For example Schema = {Printable.Quote(name[..dot])}, Table = {Printable.Quote(name[(dot + 1)..])}.";
+            case PostgresErrorCodes.UndefinedTable when table.Unquoted is { Schema: null, Table: var name } &&
+                name.IndexOf('.', StringComparison.Ordinal) is > 0 and var dot:
+                return $"There is a dot in {Options}.{nameof(StackEnvMergeOptions.Table)}: put the schema into " +
+                    $"{Options}.{nameof(StackEnvMergeOptions.Schema)}. For example Schema = {Printable.Quote(name[..dot])}, " +
+                    $"Table = {Printable.Quote(name[(dot + 1)..])}.";
 
             case PostgresErrorCodes.UndefinedTable:
-                return $"Set {Options}.{nameof(StackEnvMergeOptions.Schema)} and .{nameof(StackEnvMergeOptions.Table)} to the table of your stacks, or create it: " +
-                    $"CREATE TABLE {table.Name} ({string.Join(", ", columns.Select(static column => column.Definition))});";
+                var definitions = string.Join(", ", columns.Select(static column => column.Definition));
+                return $"Set {Options}.{nameof(StackEnvMergeOptions.Schema)} and .{nameof(StackEnvMergeOptions.Table)} to the table of " +
+                    $"your stacks, or create it: CREATE TABLE {table.Name} ({definitions});";
 
             case PostgresErrorCodes.UndefinedColumn:
                 foreach (var column in columns)
                 {
                     if (culprit.StartsWith(column.QuotedName, StringComparison.Ordinal))
                     {
-                        return $"Set {Options}.{column.Option} to the right column of {table.Name}, or add it: ALTER TABLE {table.Name} ADD COLUMN {column.Definition};";
+                        return $"Set {Options}.{column.Option} to the right column of {table.Name}, or add it: " +
+                            $"ALTER TABLE {table.Name} ADD COLUMN {column.Definition};";
                     }
                 }
 
@@ -44,12 +49,10 @@ internal static class SchemaAdvice
                 return $"The type of {table.Key} or of the owner column {table.Owner} does not fit this StackRef: " +
                     "make it from a Guid for uuid, a string for text, a long for bigint.";
 
-            case PostgresErrorCodes.DatatypeMismatch when table.UpdatedAt is { } updatedAt && culprit.StartsWith(GuardedUpdateSql.Clock, StringComparison.Ordinal):
-                return $"{updatedAt} must be of type timestamptz; or set {Options}.{nameof(StackEnvMergeOptions.UpdatedAtColumn)} to null.";
-
+            // Of a table that was altered after the first look.
             case PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.DatatypeMismatch:
-                var env = table.EnvVars;
-                return $"{env} must be of type jsonb: ALTER TABLE {table.Name} ALTER COLUMN {env} TYPE jsonb USING {env}::jsonb;";
+                return $"{table.EnvVars} must be of type jsonb: " +
+                    $"ALTER TABLE {table.Name} ALTER COLUMN {table.EnvVars} TYPE jsonb USING {table.EnvVars}::jsonb;";
 
             default:
                 return null;

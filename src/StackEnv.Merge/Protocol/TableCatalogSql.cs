@@ -9,7 +9,8 @@ internal static class TableCatalogSql
 {
     // to_regclass finds what the quoted name in a statement finds, and ::name cuts a name as the parser does.
     //
-    // An UPDATE locks its row as FOR UPDATE does if it changes a column that a foreign key could reference: one of a unique index without an
+    // An UPDATE locks its row as FOR UPDATE does if it changes a column that a foreign key could reference: one of a unique index without
+    // an
     // expression or a condition, valid or not. Columns generated from what a merge writes count, and so do those that a BEFORE trigger
     // assigns, as far as its source shows it.
     // https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
@@ -71,7 +72,8 @@ internal static class TableCatalogSql
             FROM written AS w
             JOIN pg_catalog.pg_attribute AS g ON g.attrelid = w.attrelid AND g.attgenerated <> ''
             LEFT JOIN pg_catalog.pg_attrdef AS e ON e.adrelid = g.attrelid AND e.adnum = g.attnum
-            JOIN pg_catalog.pg_depend AS d ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = w.attrelid AND d.refobjsubid = w.attnum
+            JOIN pg_catalog.pg_depend AS d
+              ON d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = w.attrelid AND d.refobjsubid = w.attnum
               AND (d.objid = e.oid OR (d.objid = g.attrelid AND d.objsubid = g.attnum))),
           referable AS (
             SELECT a.attrelid, a.attnum, pg_catalog.lower(a.attname) AS name
@@ -81,7 +83,8 @@ internal static class TableCatalogSql
             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.oid AND a.attnum = i.indkey[k.n]),
           before_trigger AS (
             SELECT g.tgrelid, l.lanname = 'plpgsql' AS is_plpgsql,
-                   pg_catalog.lower(pg_catalog.regexp_replace(p.prosrc || pg_catalog.encode(g.tgargs, 'escape'), '["[:space:]:]', '', 'g')) AS source
+                   pg_catalog.lower(
+                     pg_catalog.regexp_replace(p.prosrc || pg_catalog.encode(g.tgargs, 'escape'), '["[:space:]:]', '', 'g')) AS source
             FROM family AS f
             JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = f.oid AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype & 19 = 19
             JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
@@ -119,7 +122,11 @@ internal static class TableCatalogSql
                 Name(names.UpdatedAt),
 
                 // As text, because a slim data source does not support arrays.
-                new NpgsqlParameter<string> { TypedValue = PostgresText.Array(settings.DeletingStatuses), NpgsqlDbType = NpgsqlDbType.Unknown },
+                new NpgsqlParameter<string>
+                {
+                    TypedValue = PostgresText.Array(settings.DeletingStatuses),
+                    NpgsqlDbType = NpgsqlDbType.Unknown,
+                },
             },
         };
     }

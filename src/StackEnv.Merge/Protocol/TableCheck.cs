@@ -7,7 +7,7 @@ namespace StackEnv.Merge.Protocol;
 /// Only what is suitable is kept: a refusal is looked into again at the next merge, so that a table that was fixed needs no restart. Merges
 /// that start at the same time each look for themselves.
 /// </remarks>
-internal sealed class TableCheck(MergeSettings settings)
+internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
 {
     private volatile TableFacts? _facts;
 
@@ -33,8 +33,9 @@ internal sealed class TableCheck(MergeSettings settings)
 
     // The server reports this setting of each session whenever it changes.
     // https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-ASYNC
-    private static void CheckEncoding(NpgsqlConnection connection, StackRef stack)
+    private void CheckEncoding(NpgsqlConnection connection, StackRef stack)
     {
+        CheckEncoding(driverEncoding, stack);
         if (connection.PostgresParameters.TryGetValue("client_encoding", out var encoding))
         {
             CheckEncoding(encoding, stack);
@@ -43,12 +44,13 @@ internal sealed class TableCheck(MergeSettings settings)
 
     private static void CheckEncoding(string encoding, StackRef stack)
     {
-        if (!string.Equals(encoding, "UTF8", StringComparison.OrdinalIgnoreCase))
+        if (!encoding.Equals("UTF8", StringComparison.OrdinalIgnoreCase) && !encoding.Equals("UTF-8", StringComparison.OrdinalIgnoreCase))
         {
             throw Unsuitable(
                 stack,
-                $"The client encoding of the session is {encoding}, and a merge needs UTF8, or it would change values. Remove Client Encoding " +
-                "from the connection string, PGCLIENTENCODING from the environment, and SET client_encoding from the data source's initializer.");
+                $"The encoding of the session is {encoding}, and a merge needs UTF8, or it would change values. Remove Client " +
+                "Encoding and Encoding from the connection string, PGCLIENTENCODING from the environment, and SET client_encoding from " +
+                "the data source's initializer.");
         }
     }
 
@@ -85,6 +87,12 @@ internal sealed class TableCheck(MergeSettings settings)
         {
             return _facts = TableFacts.Unknown;
         }
+
+        // The session's own statement_timeout is too short for it. The merge sets limits of its own.
+        catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.QueryCanceled && Provenance.IsServers(refused))
+        {
+            return TableFacts.Unknown;
+        }
     }
 
     private static TableFacts ReadFacts(NpgsqlDataReader row)
@@ -99,32 +107,41 @@ internal sealed class TableCheck(MergeSettings settings)
             "p" => ofKey || ofBoth,
             _ => false,
         };
-        return new(isJudged, isJudged && ofKey, isJudged && ofBoth, NeedsStrongLock: row.GetBoolean(4), SuppressesWarnings: row.GetBoolean(6));
+        return new(
+            isJudged, isJudged && ofKey, isJudged && ofBoth, NeedsStrongLock: row.GetBoolean(4), SuppressesWarnings: row.GetBoolean(6));
     }
 
     private void CheckColumn(NpgsqlDataReader row, StackRef stack)
     {
         var (role, declared, isGenerated, isFit) = (row.GetString(7), row.GetString(8), row.GetBoolean(9), row.GetBoolean(10));
         var table = settings.Table;
-        var column = role switch { "key" => table.Key, "owner" => table.Owner, "status" => table.Status, "env_vars" => table.EnvVars, _ => table.UpdatedAt };
+        var column = role switch
+        {
+            "key" => table.Key,
+            "owner" => table.Owner,
+            "status" => table.Status,
+            "env_vars" => table.EnvVars,
+            _ => table.UpdatedAt,
+        };
         var alter = $"ALTER TABLE {table.Name} ALTER COLUMN {column}";
         if (!isFit)
         {
             throw Unsuitable(stack, $"Column {column} of {table.Name} is of type {declared}. " + role switch
             {
-                "key" => "A StackRef is made from a Guid, a string or a long, and finds its row by the index, and only by the same key, if the " +
-                    $"column is uuid, text or bigint: {alter} TYPE text USING {column}::text;",
-                "status" => $"None of {nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.DeletingStatuses)} is a value of it, so that a " +
-                    "stack in teardown would be written to: set them to values of this type.",
+                "key" => "A StackRef is made from a Guid, a string or a long. It finds its row by the index, and only by the same key, " +
+                    $"if the column is uuid, text or bigint: {alter} TYPE text USING {column}::text;",
+                "status" => $"None of {nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.DeletingStatuses)} is a value of it, " +
+                    "so that a stack in teardown would be written to: set them to values of this type.",
                 "env_vars" => $"It must be jsonb: {alter} TYPE jsonb USING {column}::jsonb;",
-                _ => "It must be timestamptz, because other types depend on the session's time zone: " +
-                    $"{alter} TYPE timestamptz USING {column}::timestamptz;",
+                _ => "It must be timestamptz, because other types depend on the session's time zone. If its times are in UTC: " +
+                    $"{alter} TYPE timestamptz USING {column}::timestamp AT TIME ZONE 'UTC';",
             });
         }
 
         if (isGenerated && (role is "env_vars" or "updated_at"))
         {
-            throw Unsuitable(stack, $"Column {column} of {table.Name} is a generated column, which cannot be written: {alter} DROP EXPRESSION;");
+            throw Unsuitable(
+                stack, $"Column {column} of {table.Name} is a generated column, which cannot be written: {alter} DROP EXPRESSION;");
         }
     }
 
@@ -132,8 +149,8 @@ internal sealed class TableCheck(MergeSettings settings)
     {
         var table = settings.Table;
         return facts.IsKeyUniqueWithOwner
-            ? $"Column {table.Key} of {table.Name} is unique only together with {table.Owner}: name the owner with {nameof(StackRef.OwnedBy)}, " +
-                $"or make the key unique alone: CREATE UNIQUE INDEX CONCURRENTLY ON {table.Name} ({table.Key});"
+            ? $"Column {table.Key} of {table.Name} is unique only together with {table.Owner}: name the owner with " +
+                $"{nameof(StackRef.OwnedBy)}, or make the key unique alone: CREATE UNIQUE INDEX CONCURRENTLY ON {table.Name} ({table.Key});"
             : $"Column {table.Key} of {table.Name} is not unique, so that a merge could write to more than one row: " +
                 $"CREATE UNIQUE INDEX CONCURRENTLY ON {table.Name} ({(stack.Owner is null ? "" : $"{table.Owner}, ")}{table.Key});";
     }

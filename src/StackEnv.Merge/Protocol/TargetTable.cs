@@ -11,7 +11,8 @@ internal sealed class TargetTable(StackEnvMergeOptions options)
 
     /// <summary>The options' names as they are, for messages and for the catalogs.</summary>
     public (string? Schema, string Table, string Key, string Owner, string Status, string EnvVars, string? UpdatedAt) Unquoted { get; } =
-        (options.Schema, options.Table, options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn, options.UpdatedAtColumn);
+        (options.Schema, options.Table, options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn,
+            options.UpdatedAtColumn);
 
     public string Key { get; } = SqlQuote.Identifier(options.KeyColumn);
 

@@ -7,23 +7,24 @@ namespace StackEnv.Merge.Protocol;
 internal static class Transience
 {
     /// <summary>A failure before anything was sent: time changes all but credentials, names and options.</summary>
-    /// <param name="failure">What was thrown.</param>
-    /// <param name="severalHosts">Whether the data source chooses among several hosts.</param>
-    public static bool OfConnecting(Exception failure, bool severalHosts) => failure switch
+    public static bool OfConnecting(Exception failure) => failure switch
     {
         PostgresException refused => !IsAboutConnectionString(refused),
-        NpgsqlException { InnerException: AggregateException hosts } => hosts.InnerExceptions.Any(host => OfConnecting(host, severalHosts)),
+        NpgsqlException { InnerException: AggregateException hosts } => hosts.InnerExceptions.Any(OfConnecting),
 
-        // Of several hosts the driver says only that none is suitable, which is how a failover looks while it lasts. A single host that
-        // fails without a cause has refused the credentials or the encryption.
-        NpgsqlException { InnerException: null } => severalHosts,
-        NpgsqlException { InnerException: { } cause } => OfConnecting(cause, severalHosts),
+        // The driver gives no cause if none of several hosts is the primary, which is how a failover looks while it lasts, and if a pooler
+        // that is full answers the request for TLS.
+        NpgsqlException { InnerException: null } => true,
+        NpgsqlException { InnerException: { } cause } => OfConnecting(cause),
         _ => OfDriver(failure),
     };
 
     /// <summary>What the server, or a pooler in its place, said of a statement.</summary>
     public static bool OfMessage(PostgresException message, MergeStep refused) =>
-        !Provenance.IsServers(message) || Provenance.IsStandby(message, refused) || message.SqlState switch
+        !Provenance.IsServers(message) ||
+        Provenance.IsStandby(message, refused) ||
+        Provenance.IsStatementLost(message) ||
+        message.SqlState switch
         {
             PostgresErrorCodes.QueryCanceled or
             PostgresErrorCodes.LockNotAvailable or
@@ -36,7 +37,9 @@ internal static class Transience
                 Provenance.HasClass(message, "57"),
         };
 
-    /// <summary>The connection failed while the merge was under way. When the driver loses track of the messages, it throws a plain exception.</summary>
+    /// <summary>
+    /// The connection failed while the merge was under way. When the driver loses track of the messages, it throws a plain exception.
+    /// </summary>
     /// <remarks><see href="https://github.com/npgsql/npgsql/issues/6391">npgsql#6391</see>.</remarks>
     public static bool OfDriver(Exception failure) =>
         failure is TimeoutException or SocketException or IOException or NpgsqlException { IsTransient: true } ||

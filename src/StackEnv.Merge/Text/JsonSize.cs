@@ -4,10 +4,15 @@ using System.Text.Json;
 
 namespace StackEnv.Merge.Text;
 
-/// <summary>Sizes of compact JSON in UTF-8 bytes, counted as PostgreSQL writes <c>jsonb</c>: only what must be escaped is escaped.</summary>
+/// <summary>
+/// Sizes of compact JSON in UTF-8 bytes, counted as PostgreSQL writes <c>jsonb</c>: only what must be escaped is escaped.
+/// </summary>
 internal static class JsonSize
 {
     public const int EmptyObject = 2;
+
+    /// <summary>The largest string that System.Text.Json writes, in characters; far below what it reads, and what jsonb holds.</summary>
+    public const int LargestString = 166_666_666;
 
     /// <summary>The size of an object whose properties take this much, the commas between them not counted.</summary>
     public static long Object(long propertiesBytes, int properties) => EmptyObject + propertiesBytes + Math.Max(0, properties - 1);

@@ -13,7 +13,7 @@ internal static class Printable
     public static string Escape(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var escaped = new StringBuilder(text.Length);
+        var escaped = new StringBuilder();
         foreach (var character in text.AsSpan(0, Math.Min(text.Length, MaxCharacters)))
         {
             _ = char.IsBetween(character, ' ', '~') && character is not ('"' or '\\')

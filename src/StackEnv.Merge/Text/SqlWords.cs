@@ -4,7 +4,10 @@ namespace StackEnv.Merge.Text;
 internal static class SqlWords
 {
     /// <summary>Takes the next word of a statement, after white space, comments and empty statements.</summary>
-    /// <remarks><see href="https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-COMMENTS">The manual: comments</see>; they nest.</remarks>
+    /// <remarks>
+    /// <see href="https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-COMMENTS">The manual: comments</see>; they
+    /// nest.
+    /// </remarks>
     public static string Next(ref ReadOnlySpan<char> sql)
     {
         while (true)

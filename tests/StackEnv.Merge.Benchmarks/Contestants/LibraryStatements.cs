@@ -17,8 +17,15 @@ internal static partial class LibraryStatements
     {
         await database.FillAsync(new Scenario().TableRows);
         await using var log = await StatementLog.StartAsync(database.ConnectionString);
-        await new StackEnvMerger(log.DataSource, new() { LockTimeout = MergeRules.LockTimeout }).MergeAsync(
-            StacksDatabase.IdOf(0), new Dictionary<string, string?> { ["A"] = "1" });
+        var merger = new StackEnvMerger(log.DataSource, new() { LockTimeout = MergeRules.LockTimeout });
+
+        // The first merge also looks at the table.
+        foreach (var value in new[] { "1", "2" })
+        {
+            log.Clear();
+            await merger.MergeAsync(StacksDatabase.IdOf(0), new Dictionary<string, string?> { ["A"] = value });
+        }
+
         var statements = log.Take();
         var portable = new List<string>();
         foreach (var statement in statements)

@@ -35,7 +35,7 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         await MendAsync(holder, struckProcess);
 
         var (nextFailed, nextFailures) = await MergeNextAsync(
-            mayFailOnce: plan.Kind.CancelsOnServer() || (told.IsCommitted is true && plan.Kind.EndsSessionOnServer()));
+            mayFailOnce: plan.Kind.CancelsOnServer() || (told.IsCommitted is true && plan.Kind.EndsSession()));
         await QuiesceAsync();
         var wasCommitted = await ReadTruthAsync(stack);
         if (told.IsCommitted is null && plan.Kind != FaultKind.TimeLimit)
@@ -158,10 +158,10 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         }
     }
 
-    // The very next merge on the same data source succeeds, with two exceptions that are not the merger's. Where the server ended the
-    // session after the merge had been answered, the connection went back to the pool in good faith, and the next merge gets it. And a
-    // cancel that comes so late that the server process notices it only in its next statement hits the next merge, or the reset that the
-    // driver sends ahead of it. That one merge is told the truth, and the one after it succeeds.
+    // The very next merge on the same data source succeeds, with two exceptions that are not the merger's. Where the server, or a pooler,
+    // ended the session after the merge had been answered, the connection went back to the pool in good faith, and the next merge gets it.
+    // And a cancel that comes so late that the server process notices it only in its next statement hits the next merge, or the reset that
+    // the driver sends ahead of it. That one merge is told the truth, and the one after it succeeds.
     private async Task<(bool Failed, int Failures)> MergeNextAsync(bool mayFailOnce)
     {
         var (failed, failures) = (false, 0);

@@ -10,12 +10,14 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 internal sealed class Lane : IAsyncDisposable
 {
     private const string Witness = """{"WITNESS": "stays"}""";
+    private const int MostMergers = 1_000;
 
     private readonly TestDatabase _database;
     private readonly NpgsqlDataSource _preparing;
     private readonly LeakWatch _watch;
     private readonly IStackEnvMergeJournal[] _journals = [new Journal(static (_, _) => [new("SELECT 1")])];
     private readonly Dictionary<TableNames, string> _witnesses = [];
+    private readonly Dictionary<object, StackEnvMerger> _mergers = [];
 
     private Lane(TestDatabase database, LeakWatch watch)
     {
@@ -172,10 +174,7 @@ internal sealed class Lane : IAsyncDisposable
     {
         try
         {
-            var merger = new StackEnvMerger(
-                hostile.IsPrepared ? _preparing : _database.DataSource, hostile.Options(Schema(hostile.Names)), _watch,
-                hostile.IsJournaled ? _journals : []);
-            var result = await merger.MergeAsync(
+            var result = await MergerOf(hostile).MergeAsync(
                 hostile.Stack.Reference,
                 hostile.Changes.ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal));
             _watch.Read("result", result.ToString());
@@ -189,6 +188,30 @@ internal sealed class Lane : IAsyncDisposable
             var facts = failure is not StackEnvMergeException merge || (merge.Stack == hostile.Stack.Reference && !merge.IsTransient);
             return facts ? Told.Of(failure) : new("wrong facts", $"{failure}");
         }
+    }
+
+    // A new merger begins with a look at the catalogs, so the same host keeps its merger.
+    private StackEnvMerger MergerOf(HostileCase hostile)
+    {
+        if (hostile.Host is { } known && _mergers.TryGetValue(known, out var kept))
+        {
+            return kept;
+        }
+
+        var merger = new StackEnvMerger(
+            hostile.IsPrepared ? _preparing : _database.DataSource, hostile.Options(Schema(hostile.Names)), _watch,
+            hostile.IsJournaled ? _journals : []);
+        if (hostile.Host is { } host)
+        {
+            if (_mergers.Count == MostMergers)
+            {
+                _mergers.Clear();
+            }
+
+            _mergers.Add(host, merger);
+        }
+
+        return merger;
     }
 
     // Reads the case's row and takes it away, so that the next one is alone with the witness again.

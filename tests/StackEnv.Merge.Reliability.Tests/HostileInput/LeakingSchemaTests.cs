@@ -121,7 +121,9 @@ public sealed class LeakingSchemaTests(ITestOutputHelper output) : IAsyncLifetim
         finally
         {
             await lane.ExecuteAsync(schema.Drop);
-            await lane.ExecuteAsync("DELETE FROM stacks");
+
+            // CREATE INDEX evaluates deleted rows too as long as another transaction may see them.
+            await lane.ExecuteAsync("TRUNCATE stacks");
         }
     }
 }

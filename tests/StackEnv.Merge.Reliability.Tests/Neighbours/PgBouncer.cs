@@ -11,7 +11,7 @@ namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 /// own. It ends with <see cref="DisposeAsync"/>, or with this process: a shell that reads a pipe held by this process kills it when the
 /// pipe closes.
 /// </summary>
-internal sealed class PgBouncer : IAsyncDisposable
+internal sealed class PgBouncer : IPooler
 {
     /// <summary>How many sessions of the server all clients share, unless a test asks for other settings.</summary>
     public const int PoolSize = 3;
@@ -98,6 +98,9 @@ internal sealed class PgBouncer : IAsyncDisposable
         return NpgsqlDataSource.Create(settings.ConnectionString);
     }
 
+    /// <summary>Runs a command of its admin console.</summary>
+    public Task RunAsync(string command) => PgBouncerConsole.RunAsync(_settings.ConnectionString, command);
+
     /// <summary>Kills it, as a crash would, and returns when it is gone.</summary>
     public async Task<string> KillAsync()
     {
@@ -124,6 +127,7 @@ internal sealed class PgBouncer : IAsyncDisposable
         yield return $"listen_port = {Port}";
         yield return "unix_socket_dir = FOLDER";
         yield return "auth_type = any";
+        yield return "admin_users = anyone";
         yield return "pool_mode = transaction";
         yield return $"default_pool_size = {PoolSize}";
         yield return "max_client_conn = 200";

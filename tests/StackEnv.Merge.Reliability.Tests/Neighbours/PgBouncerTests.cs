@@ -186,17 +186,18 @@ public sealed class PgBouncerTests : DatabaseTest
         await using var pooler = await StartAsync(version, "default_pool_size = 1\nquery_wait_timeout = 1");
         await using var dataSource = pooler.DataSource();
         await using var fresh = pooler.DataSource();
-        await using var holder = await dataSource.OpenConnectionAsync();
-        await using (await dataSource.OpenConnectionAsync())
-        {
-            // The pool has one connection to PgBouncer now that is logged in and idle.
-        }
 
+        // The merger has looked at its table now, and its pool has a connection to PgBouncer that is logged in and idle.
+        using var watch = new LeakWatch(Secret, "StackEnv.Merge");
+        var merger = new StackEnvMerger(dataSource, new() { Schema = Database.Schema }, watch);
+        Assert.True((await merger.MergeAsync(await Database.InsertAsync(), Changes(("A", "1")))).Changed);
+        await using var other = pooler.DataSource();
+        await using var holder = await other.OpenConnectionAsync();
         await using var transaction = await holder.BeginTransactionAsync();
         await using var hold = new NpgsqlCommand("SELECT 1", holder);
         await hold.ExecuteScalarAsync();
 
-        Assert.IsType<MergeOutcomeUnknownException>(await FailureAsync(dataSource));
+        Assert.IsType<MergeOutcomeUnknownException>(await FailureAsync(merger, watch));
         Assert.Equal(PostgresErrorCodes.ProtocolViolation, Assert.IsType<StackEnvStoreException>(await FailureAsync(fresh)).SqlState);
     }
 
@@ -214,8 +215,12 @@ public sealed class PgBouncerTests : DatabaseTest
     private async Task<StackEnvMergeException> FailureAsync(NpgsqlDataSource dataSource)
     {
         using var watch = new LeakWatch(Secret, "StackEnv.Merge");
+        return await FailureAsync(new(dataSource, new() { Schema = Database.Schema }, watch), watch);
+    }
+
+    private async Task<StackEnvMergeException> FailureAsync(StackEnvMerger merger, LeakWatch watch)
+    {
         var id = await Database.InsertAsync();
-        var merger = new StackEnvMerger(dataSource, new() { Schema = Database.Schema }, watch);
 
         var failure = await Assert.ThrowsAnyAsync<StackEnvMergeException>(() => merger.MergeAsync(id, Changes(("A", Secret))));
 

@@ -24,21 +24,32 @@ public sealed class PreparedTransactionTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("COMMIT PREPARED", "PREPARE TRANSACTION 'merge'")]
-    [InlineData("ROLLBACK PREPARED", "PREPARE TRANSACTION 'merge'")]
-    [InlineData("COMMIT PREPARED", "PREPARE TRANSACTION 'merge'", "BEGIN")]
-    [InlineData("COMMIT PREPARED", "PREPARE TRANSACTION 'merge'", "SELECT 1 / 0")]
-    [InlineData("ROLLBACK PREPARED", "PREPARE TRANSACTION 'merge'", "BEGIN", "SELECT 1 / 0")]
-    public async Task It_is_unknown(string end, params string[] statements)
+    [InlineData("PREPARE TRANSACTION 'merge'")]
+    [InlineData("/* of /* both */ */ prepare\n--\ntransaction 'merge'")]
+    [InlineData("; Prepare Transaction 'merge'", "BEGIN")]
+    [InlineData("PREPARE TRANSACTION 'merge'", "SELECT 1 / 0")]
+    [InlineData("SELECT 1", "PREPARE TRANSACTION 'merge'", "BEGIN", "SELECT 1 / 0")]
+    public async Task It_is_refused_before_anything_is_prepared(params string[] statements)
     {
         var id = await _database.InsertAsync();
         var merger = _database.MergerWith(new Journal((_, _) => statements.Select(static sql => new NpgsqlBatchCommand(sql))));
 
-        var failure = await Record.ExceptionAsync(() => merger.MergeAsync(id, new Dictionary<string, string?> { ["A"] = "1" }));
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: false, () => merger.MergeAsync(id, new Dictionary<string, string?> { ["A"] = "1" }));
 
+        Assert.Contains("ends the transaction", failure.Message, StringComparison.Ordinal);
         Assert.Equal("{}", await _database.EnvAsync(id));
-        await _database.ExecuteAsync($"{end} 'merge'");
-        Assert.Equal(end == "COMMIT PREPARED" ? """{"A": "1"}""" : "{}", await _database.EnvAsync(id));
-        Assert.Equal(MergeFails.OutcomeUnknown, Assert.IsAssignableFrom<StackEnvMergeException>(failure).ErrorCode);
+        Assert.Equal(0, await _database.ScalarAsync<long>("SELECT count(*) FROM pg_prepared_xacts"));
+    }
+
+    [Theory]
+    [InlineData("PREPARE prepared AS SELECT 1", "EXECUTE prepared", "DEALLOCATE prepared")]
+    [InlineData("SAVEPOINT here", "ROLLBACK TO here", "ROLLBACK TRANSACTION TO SAVEPOINT here", "RELEASE here")]
+    public async Task Statements_that_look_like_it_are_carried_out(params string[] statements)
+    {
+        var id = await _database.InsertAsync();
+        var merger = _database.MergerWith(new Journal((_, _) => statements.Select(static sql => new NpgsqlBatchCommand(sql))));
+
+        Assert.True((await merger.MergeAsync(id, new Dictionary<string, string?> { ["A"] = "1" })).Changed);
     }
 }

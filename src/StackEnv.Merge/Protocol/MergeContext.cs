@@ -1,0 +1,39 @@
+using Npgsql;
+
+namespace StackEnv.Merge.Protocol;
+
+/// <summary>What all merges of one merger share.</summary>
+internal sealed class MergeContext(NpgsqlDataSource dataSource, MergeSettings settings, IStackEnvMergeJournal[] journals)
+{
+    // Of several hosts, only the primary can be merged into.
+    private readonly NpgsqlDataSource _dataSource =
+        dataSource is NpgsqlMultiHostDataSource hosts ? hosts.WithTargetSession(TargetSessionAttributes.Primary) : dataSource;
+
+    public MergeSettings Settings => settings;
+
+    public IStackEnvMergeJournal[] Journals => journals;
+
+    public MergeSql Sql { get; } = new(settings);
+
+    public TableCheck Table { get; } = new(settings, new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Encoding);
+
+    public NpgsqlConnection CreateConnection() => _dataSource.CreateConnection();
+
+    /// <summary>What a failure says about the next merge: the pooled connections are of no use, or the table is not as it was.</summary>
+    public void Learn(PostgresException message, MergeStep refused)
+    {
+        if (Provenance.IsStandby(message, refused) || Provenance.IsStatementLost(message))
+        {
+            // The endpoint may point elsewhere by now, but none of the pooled connections does; and this one would fail for ever.
+            _dataSource.Clear();
+        }
+        else if (refused == MergeStep.GuardedUpdate && Provenance.IsAboutRow(message))
+        {
+            Table.LockStrongly();
+        }
+        else if (refused is MergeStep.LockedRead or MergeStep.GuardedUpdate && Provenance.IsAboutText(message))
+        {
+            Table.Forget();
+        }
+    }
+}
