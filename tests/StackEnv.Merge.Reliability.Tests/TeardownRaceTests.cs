@@ -23,7 +23,7 @@ public sealed class TeardownRaceTests(ITestOutputHelper output) : DatabaseTest
     {
         var campaign = Campaign.Start(output, "teardown-race", shortForm: 300, fullForm: 10_000);
         var inOneBatch = Database.Merger;
-        var withJournal = Database.MergerWith(new Journal(static (_, _) => []));
+        var withJournal = Database.MergerWith(Journal.Silent);
 
         await Parallel.ForEachAsync(campaign.Numbers, new ParallelOptions { MaxDegreeOfParallelism = RoundsAtOnce }, async (run, _) =>
         {

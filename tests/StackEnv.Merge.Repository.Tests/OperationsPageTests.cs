@@ -37,7 +37,10 @@ public sealed partial class OperationsPageTests : DatabaseTest
         var listed = Code().Matches(OutcomeList().Match(Page.Text).Value).Select(static match => match.Groups["code"].Value).ToHashSet();
 
         Assert.Equal(
-            [.. Failures.All.Select(static failure => failure.ErrorCode), "committed", "committed_anomaly", "unchanged", "cancelled", "error"],
+            [
+                .. Failures.All.Select(static failure => failure.ErrorCode), "committed", "committed_anomaly", "unchanged", "cancelled",
+                "error",
+            ],
             listed);
         Assert.Subset(listed, OutcomeFilter().Matches(Page.Text + Dashboard).SelectMany(
             static match => match.Groups["outcomes"].Value.Split('|')).ToHashSet());

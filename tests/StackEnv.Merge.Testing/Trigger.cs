@@ -9,7 +9,8 @@ public static class Trigger
 
     /// <summary>The same within COMMIT.</summary>
     public static string InCommit(string body, string when = "AFTER UPDATE", string table = "stacks") =>
-        $"{Function(body)} CREATE CONSTRAINT TRIGGER act {when} ON {table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION act();";
+        $"{Function(body)} CREATE CONSTRAINT TRIGGER act {when} ON {table} DEFERRABLE INITIALLY DEFERRED " +
+        "FOR EACH ROW EXECUTE FUNCTION act();";
 
     /// <summary>Only the function.</summary>
     public static string Function(string body) =>

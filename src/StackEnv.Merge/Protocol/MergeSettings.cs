@@ -60,7 +60,9 @@ internal sealed class MergeSettings
 
     public int MaxEnvBytes { get; }
 
-    /// <summary>The largest object of deleted keys: as large as a set, but never below the default, so that any set can be made smaller.</summary>
+    /// <summary>
+    /// The largest object of deleted keys: as large as a set, but never below the default, so that any set can be made smaller.
+    /// </summary>
     public int MaxDeletesBytes { get; }
 
     public bool RequireOwner { get; }

@@ -46,8 +46,11 @@ internal static class FaultKinds
     public static bool StopsServer(this FaultKind kind) =>
         kind is FaultKind.KilledProcess or FaultKind.FastRestart or FaultKind.ImmediateRestart;
 
-    /// <summary>Whether the server, or a pooler in its place, ends the session: in the middle of the merge, or when it is idle again.</summary>
-    public static bool EndsSession(this FaultKind kind) => kind is FaultKind.TerminatedSession or FaultKind.PoolerError || kind.StopsServer();
+    /// <summary>
+    /// Whether the server, or a pooler in its place, ends the session: in the middle of the merge, or when it is idle again.
+    /// </summary>
+    public static bool EndsSession(this FaultKind kind) =>
+        kind is FaultKind.TerminatedSession or FaultKind.PoolerError || kind.StopsServer();
 
     /// <summary>
     /// Whether the server process is asked to cancel what it is at, which it may notice as late as in the next statement.

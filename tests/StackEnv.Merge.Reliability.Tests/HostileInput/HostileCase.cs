@@ -43,10 +43,13 @@ internal sealed record HostileCase
 
     public TableNames Names => OddNames ?? TableNames.Ordinary(Stack.KeyType, Stack.OwnerType);
 
-    /// <summary>Everything that makes its host, as one value to compare; <see langword="null"/> if the table or a fault is its own.</summary>
+    /// <summary>
+    /// Everything that makes its host, as one value to compare; <see langword="null"/> if the table or a fault is its own.
+    /// </summary>
     public object? Host => OddNames is not null || Fault is not null
         ? null
-        : (Names, NamesSchema, KeepsTime, RequiresOwner, TakesAnyKey, IsJournaled, IsPrepared, MaxEnvBytes, string.Join('\0', DeletingStatuses));
+        : (Names, NamesSchema, KeepsTime, RequiresOwner, TakesAnyKey, IsJournaled, IsPrepared, MaxEnvBytes, string.Join(
+            '\0', DeletingStatuses));
 
     /// <summary>The options of the host whose odd schema, or own one, has this name.</summary>
     public StackEnvMergeOptions Options(string schema)

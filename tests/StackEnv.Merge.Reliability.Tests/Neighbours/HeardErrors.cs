@@ -39,7 +39,9 @@ internal sealed class HeardErrors : IDisposable
         if (Current.Value == this && thrown.Exception is PostgresException error && !_errors.Contains(error))
         {
             _errors.Enqueue(error);
-            _output.WriteLine($"ErrorResponse: {error.Severity} {error.SqlState} \"{error.MessageText}\" Detail=\"{error.Detail}\" Routine=\"{error.Routine}\" File=\"{error.File}\"");
+            _output.WriteLine(
+                $"ErrorResponse: {error.Severity} {error.SqlState} \"{error.MessageText}\" Detail=\"{error.Detail}\" " +
+                $"Routine=\"{error.Routine}\" File=\"{error.File}\"");
         }
     }
 }

@@ -48,7 +48,8 @@ internal static class PgBouncerConsole
                 await stream.ReadExactlyAsync(body);
                 if (header[0] == (byte)'E')
                 {
-                    throw new InvalidOperationException($"PgBouncer refused the command: {Encoding.UTF8.GetString(body).Replace('\0', ' ')}");
+                    throw new InvalidOperationException(
+                        $"PgBouncer refused the command: {Encoding.UTF8.GetString(body).Replace('\0', ' ')}");
                 }
             }
             while (header[0] != (byte)'Z');

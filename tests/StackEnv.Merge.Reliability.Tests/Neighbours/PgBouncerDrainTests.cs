@@ -45,7 +45,8 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
 
         await pooler.RunAsync(command);
 
-        var failure = await MergeFails.WithAsync(withJournal ? MergeFails.StoreError : MergeFails.OutcomeUnknown, isTransient: true, () => merging.WaitAsync(Patience));
+        var failure = await MergeFails.WithAsync(
+            withJournal ? MergeFails.StoreError : MergeFails.OutcomeUnknown, isTransient: true, () => merging.WaitAsync(Patience));
         await holder.DisposeAsync();
         var stored = await StoredAtLastAsync(Database, id);
         output.WriteLine($"{failure.Message} Stored: {stored}");
@@ -117,7 +118,8 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
         await merger.MergeAsync(id, Changes(("WARM", "1")));
         await using (await Database.LockAsync(id))
         {
-            var failure = await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(Patience));
+            var failure = await MergeFails.WithAsync(
+                MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(Patience));
             output.WriteLine(failure.Message);
         }
 
@@ -140,7 +142,8 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
             return [];
         })]);
 
-        var failure = await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(Patience));
+        var failure = await MergeFails.WithAsync(
+            MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(Patience));
 
         output.WriteLine(failure.Message);
         Assert.Equal("{}", await StoredAtLastAsync(Database, id));
@@ -159,7 +162,8 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
         await merger.MergeAsync(id, Changes(("WARM", "1")));
         await Task.Delay(TimeSpan.FromSeconds(3));
 
-        var failure = await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
+        var failure = await MergeFails.WithAsync(
+            MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
 
         output.WriteLine(failure.Message);
         Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(Database, id));
@@ -182,7 +186,8 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
         await Database.WaitersAsync(1);
 
         await Database.ExecuteAsync(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", Database.Schema);
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1",
+            Database.Schema);
 
         var failure = await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merging.WaitAsync(Patience));
         await holder.DisposeAsync();
@@ -191,8 +196,10 @@ public sealed class PgBouncerDrainTests(ITestOutputHelper output) : DatabaseTest
         Assert.Equal("""{"WARM": "1"}""", await StoredAtLastAsync(Database, id));
     }
 
-    private Task<PgBouncer> StartAsync(string version, string settings = "") => PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, settings);
+    private Task<PgBouncer> StartAsync(string version, string settings = "") =>
+        PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, settings);
 
     private StackEnvMerger Merger(NpgsqlDataSource dataSource, bool withJournal = false) => new(
-        dataSource, new() { Schema = Database.Schema, LockTimeout = TimeSpan.FromSeconds(20) }, journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+        dataSource, new() { Schema = Database.Schema, LockTimeout = TimeSpan.FromSeconds(20) },
+        journals: withJournal ? [Journal.Silent] : []);
 }

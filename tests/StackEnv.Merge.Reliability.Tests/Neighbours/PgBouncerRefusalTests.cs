@@ -60,7 +60,8 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         var id = await Database.InsertAsync();
         await using (await TakeTheOnlySessionAsync(dataSource))
         {
-            await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => Merger(dataSource).MergeAsync(id, Changes(("A", "1"))));
+            await MergeFails.WithAsync(
+                MergeFails.StoreError, isTransient: true, () => Merger(dataSource).MergeAsync(id, Changes(("A", "1"))));
         }
 
         AreAllPoolers(heard);
@@ -95,7 +96,7 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         await using var pooler = await StartAsync(version, "default_pool_size = 1\nquery_wait_timeout = 1");
         await using var dataSource = pooler.DataSource();
         var id = await Database.InsertAsync();
-        var merger = Merger(dataSource, new Journal(static (_, _) => []));
+        var merger = Merger(dataSource, Journal.Silent);
         await merger.MergeAsync(id, Changes(("WARM", "1")));
         await using (await TakeTheOnlySessionAsync(dataSource, alsoIdle: 1))
         {
@@ -117,7 +118,8 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         var id = await database.InsertAsync();
         database.DataSource.Clear();
         await cluster.StopAsync(ShutdownMode.Fast);
-        await using var pooler = await PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), database, "server_login_retry = 1\nquery_wait_timeout = 2");
+        await using var pooler = await PgBouncer.StartAsync(
+            PgBouncerProgram.OfVersion(version), database, "server_login_retry = 1\nquery_wait_timeout = 2");
         await using var dataSource = pooler.DataSource();
         var merger = new StackEnvMerger(dataSource, new() { Schema = database.Schema });
 
@@ -144,15 +146,20 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         await using var disposeDatabase = database.DataSource;
         using var heard = new HeardErrors(output);
         var id = await database.InsertAsync();
-        await using var pooler = await PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), database, "server_login_retry = 1\nquery_wait_timeout = 2");
+        await using var pooler = await PgBouncer.StartAsync(
+            PgBouncerProgram.OfVersion(version), database, "server_login_retry = 1\nquery_wait_timeout = 2");
         await using var dataSource = pooler.DataSource();
         var merger = new StackEnvMerger(dataSource, new() { Schema = database.Schema });
         await merger.MergeAsync(id, Changes(("WARM", "1")));
         await cluster.StopAsync(ShutdownMode.Fast);
 
-        var idle = await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
+        var idle = await MergeFails.WithAsync(
+            MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
         await using var fresh = pooler.DataSource();
-        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => new StackEnvMerger(fresh, new() { Schema = database.Schema }).MergeAsync(id, Changes(("A", "1"))));
+        await MergeFails.WithAsync(
+            MergeFails.StoreError,
+            isTransient: true,
+            () => new StackEnvMerger(fresh, new() { Schema = database.Schema }).MergeAsync(id, Changes(("A", "1"))));
 
         output.WriteLine(idle.Message);
         await cluster.StartAgainAsync();
@@ -174,7 +181,8 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         {
             await using var pooler = await StartAsync(version, $"auth_type = {authentication}\nauth_file = {users}");
             await using var right = pooler.DataSource(static settings => settings.Password = "right");
-            await using var wrong = pooler.DataSource(settings => (settings.Database, settings.Username, settings.Password) = (database, user, password));
+            await using var wrong = pooler.DataSource(
+                settings => (settings.Database, settings.Username, settings.Password) = (database, user, password));
             var id = await Database.InsertAsync();
 
             await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => Merger(wrong).MergeAsync(id, Changes(("A", "1"))));
@@ -209,7 +217,8 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         using var heard = new HeardErrors(output);
         var server = new NpgsqlConnectionStringBuilder(Database.ConnectionString);
         await using var pooler = await PgBouncer.StartAsync(
-            PgBouncerProgram.OfVersion(version), Database, "query_wait_timeout = 2", $"host={server.Host} port={server.Port} dbname=nowhere");
+            PgBouncerProgram.OfVersion(version), Database, "query_wait_timeout = 2",
+            $"host={server.Host} port={server.Port} dbname=nowhere");
         await using var dataSource = pooler.DataSource();
         var id = await Database.InsertAsync();
 
@@ -236,7 +245,8 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         return holder;
     }
 
-    private Task<PgBouncer> StartAsync(string version, string settings = "") => PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, settings);
+    private Task<PgBouncer> StartAsync(string version, string settings = "") =>
+        PgBouncer.StartAsync(PgBouncerProgram.OfVersion(version), Database, settings);
 
     private StackEnvMerger Merger(NpgsqlDataSource dataSource, params IStackEnvMergeJournal[] journals) =>
         new(dataSource, new() { Schema = Database.Schema }, journals: journals);

@@ -19,8 +19,8 @@ internal sealed class Pgpool : IPooler
     private const string EnvironmentVariable = "STACKENV_PGPOOL";
 
     // Reads the configuration, then one command on each line: a signal, and whether it is for pgpool or for the children that serve its
-    // sessions. pgpool and its PCP process release their shared memory only if they end by themselves, so they are killed only if they do not.
-    // To the sessions it makes no difference: QUIT drops them at once.
+    // sessions. pgpool and its PCP process release their shared memory only if they end by themselves, so they are killed only if they do
+    // not. To the sessions it makes no difference: QUIT drops them at once.
     private const string Supervise =
         """
         trap '' HUP INT TERM
@@ -84,7 +84,8 @@ internal sealed class Pgpool : IPooler
         await supervisor.StandardInput.WriteLineAsync(configuration.Length.ToString(CultureInfo.InvariantCulture));
         await supervisor.StandardInput.WriteLineAsync(string.Join('\n', configuration));
         await supervisor.StandardInput.FlushAsync();
-        var folder = await supervisor.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException(await supervisor.StandardError.ReadToEndAsync());
+        var folder = await supervisor.StandardOutput.ReadLineAsync()
+            ?? throw new InvalidOperationException(await supervisor.StandardError.ReadToEndAsync());
 
         var pooler = new Pgpool(supervisor, new(database.ConnectionString) { Host = folder, Port = Port, CancellationTimeout = 500 });
         await pooler.WaitUntilReadyAsync();
@@ -98,7 +99,9 @@ internal sealed class Pgpool : IPooler
         return NpgsqlDataSource.Create(settings.ConnectionString);
     }
 
-    /// <summary>Sends a signal to pgpool: HUP reloads, TERM stops it once its sessions have ended, INT ends them first, QUIT drops them.</summary>
+    /// <summary>
+    /// Sends a signal to pgpool: HUP reloads, TERM stops it once its sessions have ended, INT ends them first, QUIT drops them.
+    /// </summary>
     public Task SignalAsync(string signal) => CommandAsync($"{signal} pgpool");
 
     /// <summary>Kills the processes that serve its sessions. pgpool itself stays up.</summary>
@@ -123,12 +126,18 @@ internal sealed class Pgpool : IPooler
     }
 
     private static string Program() =>
-        ((string?[])[Environment.GetEnvironmentVariable(EnvironmentVariable), .. OnPath().Concat(KnownFolders).Select(static folder => Path.Combine(folder, "pgpool"))])
+        ((string?[])
+        [
+            Environment.GetEnvironmentVariable(EnvironmentVariable),
+            .. OnPath().Concat(KnownFolders).Select(static folder => Path.Combine(folder, "pgpool")),
+        ])
             .FirstOrDefault(File.Exists)
         ?? throw new InvalidOperationException(
-            $"No pgpool-II was found. Install it with `apt-get install pgpool2` or `brew install pgpool-ii`, or set {EnvironmentVariable} to its path.");
+            "No pgpool-II was found. Install it with `apt-get install pgpool2` or `brew install pgpool-ii`, or set " +
+            $"{EnvironmentVariable} to its path.");
 
-    private static string[] OnPath() => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+    private static string[] OnPath() =>
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
 
     // A terminal's Ctrl-C does not reach it. macOS has no setsid; there the script's ignored signals have to do.
     private static string[] OwnSession() => OperatingSystem.IsLinux() ? ["setsid"] : [];
@@ -141,7 +150,8 @@ internal sealed class Pgpool : IPooler
             return [];
         }
 
-        var accounts = File.ReadLines("/etc/passwd").Select(static line => line.Split(':')).ToDictionary(static fields => fields[0], StringComparer.Ordinal);
+        var accounts = File.ReadLines("/etc/passwd").Select(static line => line.Split(':')).ToDictionary(
+            static fields => fields[0], StringComparer.Ordinal);
         var account = accounts.GetValueOrDefault("postgres") ?? accounts["nobody"];
         return ["setpriv", $"--reuid={account[2]}", $"--regid={account[3]}", "--clear-groups"];
     }

@@ -126,7 +126,8 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
         await _servers.StandbyServer.ExecuteAsync("SELECT pg_promote()");
         await UntilMergedAsync(merger, _id, output, "AFTER");
 
-        var promoted = new NpgsqlConnectionStringBuilder(_database.ConnectionString) { Host = new NpgsqlConnectionStringBuilder(_servers.Standby).Host };
+        var host = new NpgsqlConnectionStringBuilder(_servers.Standby).Host;
+        var promoted = new NpgsqlConnectionStringBuilder(_database.ConnectionString) { Host = host };
         var stored = await StoredAtLastAsync(promoted.ConnectionString);
         output.WriteLine($"{string.Join(", ", told.Values)}; stored {stored}");
         Assert.Contains("\"AFTER\"", stored, StringComparison.Ordinal);
@@ -165,5 +166,6 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
     }
 
     private StackEnvMerger Merger(NpgsqlDataSource dataSource, bool withJournal = false) => new(
-        dataSource, new() { Schema = _database.Schema, LockTimeout = TimeSpan.FromSeconds(20) }, journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+        dataSource, new() { Schema = _database.Schema, LockTimeout = TimeSpan.FromSeconds(20) },
+        journals: withJournal ? [Journal.Silent] : []);
 }

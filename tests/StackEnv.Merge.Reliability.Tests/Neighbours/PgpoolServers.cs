@@ -30,7 +30,8 @@ public sealed class PgpoolServers : IAsyncLifetime
             $"""
             DO $$ BEGIN
               EXECUTE format(
-                'COPY (VALUES (''local all {UserWithPassword} scram-sha-256''), (''local all all trust''), (''local replication all trust'')) TO %L',
+                'COPY (VALUES (''local all {UserWithPassword} scram-sha-256''),
+                              (''local all all trust''), (''local replication all trust'')) TO %L',
                 current_setting('hba_file'));
             END $$
             """);

@@ -33,7 +33,8 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
             var count = 0;
             for (var merge = 0; merge < MergesOfEach; merge++)
             {
-                var result = await (merge % 2 == 0 ? merger : journaling).MergeAsync(id, Changes(($"K_{client}_{merge}", "v"), ("OLD", "")));
+                var result = await (merge % 2 == 0 ? merger : journaling).MergeAsync(
+                    id, Changes(($"K_{client}_{merge}", "v"), ("OLD", "")));
                 Assert.Equal(1, result.KeysSet);
                 count += result.KeysDeleted;
             }
@@ -58,7 +59,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
         await using var dataSource = pooler.DataSource(static settings => settings.MaxPoolSize = 1);
         var id = await _database.InsertAsync();
         await ReplicatedAsync();
-        var merger = Merger(dataSource, TimeSpan.FromMilliseconds(300), withJournal ? [new Journal(static (_, _) => [])] : []);
+        var merger = Merger(dataSource, TimeSpan.FromMilliseconds(300), withJournal ? [Journal.Silent] : []);
         await merger.MergeAsync(id, Changes(("WARM", "1")));
 
         for (var turn = 0; turn < 3; turn++)
@@ -75,14 +76,17 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
         await using (var connection = await dataSource.OpenConnectionAsync())
         {
-            await using var show = new NpgsqlCommand("SELECT current_setting('lock_timeout') || current_setting('statement_timeout')", connection);
+            await using var show = new NpgsqlCommand(
+                "SELECT current_setting('lock_timeout') || current_setting('statement_timeout')", connection);
             Assert.Equal("00", await show.ExecuteScalarAsync());
         }
 
         Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }
 
-    /// <summary>Reads of the table go to the standby. If what a merge reads went there too, it would see old sets and old columns.</summary>
+    /// <summary>
+    /// Reads of the table go to the standby. If what a merge reads went there too, it would see old sets and old columns.
+    /// </summary>
     [Fact]
     public async Task A_standby_that_lags_behind_plays_no_part()
     {
@@ -100,7 +104,8 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
             Assert.Equal(1, (await Merger(dataSource).MergeAsync(id, Changes(("A", "1")))).TotalAfter);
             Assert.Equal(2, (await Merger(dataSource).MergeAsync(id, Changes(("B", "1")))).TotalAfter);
-            Assert.Equal(3, (await Merger(dataSource, journals: new Journal(static (_, _) => [])).MergeAsync(id, Changes(("C", "1")))).TotalAfter);
+            Assert.Equal(
+                3, (await Merger(dataSource, journals: Journal.Silent).MergeAsync(id, Changes(("C", "1")))).TotalAfter);
 
             Assert.Equal(0L, await count.ExecuteScalarAsync());
             Assert.Equal("""{"A": "1", "B": "1", "C": "1"}""", await _database.EnvAsync(id));
@@ -124,7 +129,8 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
     public async Task A_refused_merge_leaves_a_usable_session(string what, string errorCode, bool prepared)
     {
         await using var pooler = await StartAsync();
-        await using var dataSource = pooler.DataSource(settings => (settings.MaxPoolSize, settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) = (1, prepared ? 50 : 0, 2));
+        await using var dataSource = pooler.DataSource(
+            settings => (settings.MaxPoolSize, settings.MaxAutoPrepare, settings.AutoPrepareMinUsages) = (1, prepared ? 50 : 0, 2));
         var id = await _database.InsertAsync();
         var refused = what is "deleting" ? await _database.InsertAsync(status: "deleting") : what is "gone" ? Guid.NewGuid() : id;
         await ReplicatedAsync();
@@ -132,7 +138,8 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
         for (var turn = 0; turn < 6; turn++)
         {
-            await MergeFails.WithAsync(errorCode, () => merger.MergeAsync(refused, Changes(("A", what is "large" ? new string('x', 70_000) : "1"))));
+            await MergeFails.WithAsync(
+                errorCode, () => merger.MergeAsync(refused, Changes(("A", what is "large" ? new string('x', 70_000) : "1"))));
             Assert.True((await merger.MergeAsync(id, Changes(("TURN", $"{turn}")))).Changed);
         }
 
@@ -153,7 +160,8 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
         for (var turn = 0; turn < 3; turn++)
         {
-            var failure = await MergeFails.WithAsync(MergeFails.StoreError, isTransient: false, () => Merger(dataSource).MergeAsync(id, Changes(("A", "1"))));
+            var failure = await MergeFails.WithAsync(
+                MergeFails.StoreError, isTransient: false, () => Merger(dataSource).MergeAsync(id, Changes(("A", "1"))));
             Assert.Equal(sqlState, Assert.IsType<StackEnvStoreException>(failure).SqlState);
         }
 
@@ -192,12 +200,14 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
         await using var pooler = await StartAsync("num_init_children = 3\nreserved_connections = 2");
         await using var taken = pooler.DataSource();
         var connection = await taken.OpenConnectionAsync();
-        await using var dataSource = pooler.DataSource(settings => (settings.SslMode, settings.GssEncryptionMode) = (encryption, GssEncryptionMode.Disable));
+        await using var dataSource = pooler.DataSource(
+            settings => (settings.SslMode, settings.GssEncryptionMode) = (encryption, GssEncryptionMode.Disable));
         var id = await _database.InsertAsync();
         await ReplicatedAsync();
         var merger = Merger(dataSource);
 
-        var failure = await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
 
         output.WriteLine(failure.Message);
         AreAllPoolers(heard);
@@ -248,7 +258,8 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await StartAsync("allow_clear_text_frontend_auth = on");
-        await using var right = pooler.DataSource(static settings => (settings.Username, settings.Password) = (PgpoolServers.UserWithPassword, PgpoolServers.Password));
+        await using var right = pooler.DataSource(
+            static settings => (settings.Username, settings.Password) = (PgpoolServers.UserWithPassword, PgpoolServers.Password));
         await using var wrong = pooler.DataSource(settings => (settings.Username, settings.Password) = (user, password));
         var id = await _database.InsertAsync();
         await ReplicatedAsync();
@@ -308,7 +319,8 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
         await (how is "KILL" ? pooler.KillChildrenAsync() : pooler.SignalAsync(how));
 
-        var failure = await MergeFails.WithAsync(withJournal ? MergeFails.StoreError : MergeFails.OutcomeUnknown, isTransient: true, () => merging.WaitAsync(Patience));
+        var failure = await MergeFails.WithAsync(
+            withJournal ? MergeFails.StoreError : MergeFails.OutcomeUnknown, isTransient: true, () => merging.WaitAsync(Patience));
         await holder.DisposeAsync();
         var stored = await StoredAtLastAsync(_database, id);
         output.WriteLine($"{failure.Message} Stored: {stored}");
@@ -354,7 +366,8 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
         await using var disposeDataSource = dataSource;
 
         await _database.ExecuteAsync(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", _database.Schema);
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1",
+            _database.Schema);
 
         await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merging.WaitAsync(Patience));
         await holder.DisposeAsync();
@@ -377,7 +390,8 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
         await using var disposeDataSource = dataSource;
 
         await _database.ExecuteAsync(
-            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", _database.Schema);
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1",
+            _database.Schema);
 
         await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merging.WaitAsync(Patience));
         await holder.DisposeAsync();
@@ -388,12 +402,17 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
     private static Dictionary<string, string?> Changes(params (string Key, string? Value)[] changes) =>
         changes.ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal);
 
-    private async Task<(NpgsqlDataSource DataSource, StackEnvMerger Merger, Guid Id, HeldLock Holder, Task<MergeResult> Merging)> WaitingMergeAsync(Pgpool pooler, bool withJournal = false)
+    private async Task<(
+        NpgsqlDataSource DataSource,
+        StackEnvMerger Merger,
+        Guid Id,
+        HeldLock Holder,
+        Task<MergeResult> Merging)> WaitingMergeAsync(Pgpool pooler, bool withJournal = false)
     {
         var dataSource = pooler.DataSource();
         var id = await _database.InsertAsync();
         await ReplicatedAsync();
-        var merger = Merger(dataSource, TimeSpan.FromSeconds(20), withJournal ? [new Journal(static (_, _) => [])] : []);
+        var merger = Merger(dataSource, TimeSpan.FromSeconds(20), withJournal ? [Journal.Silent] : []);
         await merger.MergeAsync(id, Changes(("WARM", "1")));
         var holder = await _database.LockAsync(id);
         var merging = merger.MergeAsync(id, Changes(("A", "1")));

@@ -23,7 +23,9 @@ internal static class PoolerChecks
 
     /// <summary>One line if the key is stored and the caller was told otherwise, or the other way round.</summary>
     public static IEnumerable<string> Lies(Told told, string? stored, string key = "A") =>
-        told.IsCommitted is { } committed && committed != stored!.Contains($"\"{key}\"", StringComparison.Ordinal) ? [$"{told}, and stored is {stored}"] : [];
+        told.IsCommitted is { } committed && committed != stored!.Contains($"\"{key}\"", StringComparison.Ordinal)
+            ? [$"{told}, and stored is {stored}"]
+            : [];
 
     /// <summary>Merges one key, and retries as long as the library says that it helps.</summary>
     public static async Task UntilMergedAsync(StackEnvMerger merger, Guid id, ITestOutputHelper output, string key = "A")
@@ -50,7 +52,8 @@ internal static class PoolerChecks
     {
         var started = Stopwatch.GetTimestamp();
         while (await database.ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND state <> 'idle'", database.Schema) > 0)
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND pid <> pg_backend_pid() AND state <> 'idle'",
+            database.Schema) > 0)
         {
             Assert.True(Stopwatch.GetElapsedTime(started) < Patience, "A session of a merge does not end.");
             await Task.Delay(10);
@@ -66,5 +69,6 @@ internal static class PoolerChecks
 
     /// <summary>No message names a routine, which only PostgreSQL itself does.</summary>
     public static void AreAllPoolers(HeardErrors heard) =>
-        Assert.All(heard.All, static error => Assert.True(string.IsNullOrEmpty(error.Routine), $"{error.MessageText} names {error.Routine}."));
+        Assert.All(
+            heard.All, static error => Assert.True(string.IsNullOrEmpty(error.Routine), $"{error.MessageText} names {error.Routine}."));
 }

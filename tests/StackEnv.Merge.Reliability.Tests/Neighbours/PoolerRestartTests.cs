@@ -72,11 +72,13 @@ public sealed class PoolerRestartTests(ITestOutputHelper output, PgpoolServers s
         ledger.Failed(stack, "NOT_WRITTEN", Told.StoreError("57P01"));
         ledger.Failed(stack, "UNKNOWN", new("outcome_unknown"));
 
-        var lies = ledger.Lies(new Dictionary<Guid, IReadOnlySet<string>> { [stack] = new HashSet<string> { "THERE", "TWICE", "TOO_MANY", "WRITTEN", "UNKNOWN" } });
+        var stored = new HashSet<string> { "THERE", "TWICE", "TOO_MANY", "WRITTEN", "UNKNOWN" };
+        var lies = ledger.Lies(new Dictionary<Guid, IReadOnlySet<string>> { [stack] = stored });
 
         Assert.Equal(["LOST", "TWICE", "TOO_MANY", "WRITTEN"], lies.Select(static lie => lie.Split(' ')[0]));
 
-        static MergeResult Result(int total) => new() { Env = new Dictionary<string, string>(), Changed = true, KeysSet = 1, KeysDeleted = 0, TotalAfter = total };
+        static MergeResult Result(int total) =>
+            new() { Env = new Dictionary<string, string>(), Changed = true, KeysSet = 1, KeysDeleted = 0, TotalAfter = total };
     }
 
     private async Task RunAsync<TPooler>(string name, Func<Task<TPooler>> start, Func<TPooler, string, Task> disturb, string[] ways)
@@ -103,7 +105,9 @@ public sealed class PoolerRestartTests(ITestOutputHelper output, PgpoolServers s
             {
                 var random = campaign.RandomOf(round);
                 var before = ledger.CountOf("committed");
-                await UntilAsync(() => ledger.CountOf("committed") > before + Callers || Array.Exists(merging, static caller => caller.IsCompleted), "no merge succeeds");
+                await UntilAsync(
+                    () => ledger.CountOf("committed") > before + Callers || Array.Exists(merging, static caller => caller.IsCompleted),
+                    "no merge succeeds");
                 await Task.Delay(random.Next(50));
                 await disturb(pooler, ways[random.Next(ways.Length)]);
                 await Task.Delay(random.Next(200));
@@ -134,7 +138,8 @@ public sealed class PoolerRestartTests(ITestOutputHelper output, PgpoolServers s
     }
 
     // Every second caller has a journal, so that COMMIT goes into a second batch.
-    private static async Task MergeAsync(int caller, List<Guid> stacks, StrongBox<StackEnvMerger[]> current, PoolerLedger ledger, StrongBox<bool> isOver)
+    private static async Task MergeAsync(
+        int caller, List<Guid> stacks, StrongBox<StackEnvMerger[]> current, PoolerLedger ledger, StrongBox<bool> isOver)
     {
         for (var merge = 0; !Volatile.Read(ref isOver.Value); merge++)
         {
@@ -143,7 +148,8 @@ public sealed class PoolerRestartTests(ITestOutputHelper output, PgpoolServers s
             var key = $"{(withJournal == 1 ? 'J' : 'P')}_{caller}_{merge}";
             try
             {
-                ledger.Committed(stack, key, await Volatile.Read(ref current.Value!)[withJournal].MergeAsync(stack, new Dictionary<string, string?> { [key] = "v" }));
+                var merger = Volatile.Read(ref current.Value!)[withJournal];
+                ledger.Committed(stack, key, await merger.MergeAsync(stack, new Dictionary<string, string?> { [key] = "v" }));
             }
             catch (StackEnvMergeException failure)
             {
@@ -169,7 +175,8 @@ public sealed class PoolerRestartTests(ITestOutputHelper output, PgpoolServers s
         var dataSource = pooler.DataSource(static settings => (settings.CancellationTimeout, settings.Timeout) = (200, 2));
         dataSources.Add(dataSource);
         var options = new StackEnvMergeOptions { Schema = _database.Schema, MaxEnvBytes = 10_000_000 };
-        var audit = new Journal((stack, _) => [new($"INSERT INTO {_database.Schema}.audit (stack) VALUES ($1)") { Parameters = { new() { Value = stack.Key } } }]);
+        var audit = new Journal((stack, _) =>
+            [new($"INSERT INTO {_database.Schema}.audit (stack) VALUES ($1)") { Parameters = { new() { Value = stack.Key } } }]);
         return [new(dataSource, options), new(dataSource, options, journals: [audit])];
     }
 
@@ -179,7 +186,8 @@ public sealed class PoolerRestartTests(ITestOutputHelper output, PgpoolServers s
         var stored = new Dictionary<Guid, IReadOnlySet<string>>();
         foreach (var stack in stacks)
         {
-            var keys = await _database.ScalarAsync<string[]>("SELECT array(SELECT jsonb_object_keys(env_vars)) FROM stacks WHERE id = $1", stack);
+            var keys = await _database.ScalarAsync<string[]>(
+                "SELECT array(SELECT jsonb_object_keys(env_vars)) FROM stacks WHERE id = $1", stack);
             stored[stack] = keys!.ToHashSet(StringComparer.Ordinal);
         }
 

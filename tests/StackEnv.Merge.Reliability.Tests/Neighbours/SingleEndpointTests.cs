@@ -26,7 +26,7 @@ public sealed class SingleEndpointTests : IAsyncLifetime
         var (proxy, dataSource) = WireProxy.InFrontOf(_standby.ConnectionString, settings => settings.MaxPoolSize = idleConnections);
         await using var disposeProxy = proxy;
         await using var disposeDataSource = dataSource;
-        var merger = new StackEnvMerger(dataSource, journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+        var merger = new StackEnvMerger(dataSource, journals: withJournal ? [Journal.Silent] : []);
         await OpenAtOnceAsync(dataSource, idleConnections);
 
         await RefusedAsync(merger);

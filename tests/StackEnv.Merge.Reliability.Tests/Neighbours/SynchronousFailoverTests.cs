@@ -32,7 +32,7 @@ public sealed class SynchronousFailoverTests : IAsyncLifetime
     public async Task No_merge_that_was_told_as_committed_is_lost(bool withJournal)
     {
         await using var dataSource = NpgsqlDataSource.Create($"{_primary.ConnectionString};Cancellation Timeout=500");
-        var merger = new StackEnvMerger(dataSource, journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+        var merger = new StackEnvMerger(dataSource, journals: withJournal ? [Journal.Silent] : []);
         Assert.True((await merger.MergeAsync(_id, Set("REPLICATED"))).Changed);
         await _standby.StopAsync(ShutdownMode.Fast);
         using var caller = new CancellationTokenSource();

@@ -74,7 +74,7 @@ public sealed class SynchronousStandbyTests(AbsentStandby standby) : IClassFixtu
         new(
             dataSource,
             new() { LockTimeout = lockTimeout ?? TimeSpan.FromSeconds(30) },
-            journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+            journals: withJournal ? [Journal.Silent] : []);
 
     private async Task<MergeResult> MergeAndCancelAsync(string how, bool withJournal, string options = "")
     {

@@ -19,7 +19,7 @@ public sealed class NoConnectionIsLostTests(ITestOutputHelper output) : Database
         var merger = new StackEnvMerger(
             dataSource,
             new() { LockTimeout = TimeSpan.FromMilliseconds(5) },
-            journals: withJournal ? [new Journal(static (_, _) => [])] : []);
+            journals: withJournal ? [Journal.Silent] : []);
         var tally = new Tally();
         var held = await Database.InsertAsync();
         var free = await Database.InsertAsync();
