@@ -49,6 +49,10 @@ internal static class CommitOutcomeRules
         // A journal has ended the transaction, and committed the merge or rolled it back.
         MergeStep.Marker when Provenance.IsMarkerGone(message) => false,
 
+        // The driver resets a pooled connection in a message of its own ahead of BEGIN, and gives the connection up if that fails. The server
+        // then goes on with the merge.
+        MergeStep.Begin when !isOpen && !Provenance.EndsSession(message) => false,
+
         // What was refused came before COMMIT, and the server skips all that follows, whether it goes on or ends the session.
         < MergeStep.Commit => true,
 

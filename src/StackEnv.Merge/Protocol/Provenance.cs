@@ -10,7 +10,7 @@ namespace StackEnv.Merge.Protocol;
 /// </remarks>
 internal static partial class Provenance
 {
-    private const string EndsSession = "ProcessInterrupts";
+    private const string InterruptsSession = "ProcessInterrupts";
     private const string WaitsForStandby = "SyncRepWaitForLSN";
     private const string ChecksReplicaIdentity = "CheckCmdReplicaIdentity";
 
@@ -38,9 +38,12 @@ internal static partial class Provenance
     /// <summary>Whether PostgreSQL itself said this. It always names its routine; poolers that speak in its place do not.</summary>
     public static bool IsServers(PostgresException message) => !string.IsNullOrEmpty(message.Routine);
 
+    /// <summary>Whether the session is over, so that the server carries out nothing more of what it was sent.</summary>
+    public static bool EndsSession(PostgresException message) => message.InvariantSeverity is "FATAL" or "PANIC";
+
     /// <summary>Whether the server ended the session while a statement ran. It does not interrupt a COMMIT that is being carried out.</summary>
     public static bool EndsTheSessionBeforeCommit(PostgresException message) =>
-        string.Equals(message.Routine, EndsSession, StringComparison.Ordinal) && message.SqlState is
+        string.Equals(message.Routine, InterruptsSession, StringComparison.Ordinal) && message.SqlState is
             PostgresErrorCodes.AdminShutdown or
             PostgresErrorCodes.IdleSessionTimeout or
             IdleInTransactionSessionTimeout or
@@ -100,7 +103,7 @@ internal static partial class Provenance
     {
         PostgresErrorCodes.InsufficientPrivilege => ChecksPrivileges.Contains(message.Routine, StringComparer.Ordinal),
         PostgresErrorCodes.ObjectNotInPrerequisiteState => string.Equals(message.Routine, ChecksReplicaIdentity, StringComparison.Ordinal),
-        _ => string.Equals(message.Routine, EndsSession, StringComparison.Ordinal) || message.SqlState is
+        _ => string.Equals(message.Routine, InterruptsSession, StringComparison.Ordinal) || message.SqlState is
             PostgresErrorCodes.ReadOnlySqlTransaction or
             PostgresErrorCodes.SerializationFailure or
             PostgresErrorCodes.DeadlockDetected ||
