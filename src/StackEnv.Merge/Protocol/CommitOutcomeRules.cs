@@ -51,6 +51,10 @@ internal static class CommitOutcomeRules
         // A journal has ended the transaction, and committed the merge or rolled it back.
         MergeStep.Marker when Provenance.IsMarkerGone(message) => false,
 
+        // The driver resets a pooled connection in a message of its own before BEGIN, and gives the connection up if that fails. The server
+        // goes on with the merge.
+        MergeStep.Begin when !isOpen && !Provenance.EndsTheSession(message) => false,
+
         // What was refused came before COMMIT, and the server skips all that follows.
         < MergeStep.Commit when !Provenance.EndsTheSession(message) => true,
 

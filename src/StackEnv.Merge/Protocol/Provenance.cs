@@ -10,7 +10,7 @@ namespace StackEnv.Merge.Protocol;
 /// </remarks>
 internal static partial class Provenance
 {
-    private const string EndsSession = "ProcessInterrupts";
+    private const string InterruptsSession = "ProcessInterrupts";
     private const string WaitsForStandby = "SyncRepWaitForLSN";
     private const string ChecksReplicaIdentity = "CheckCmdReplicaIdentity";
 
@@ -45,7 +45,7 @@ internal static partial class Provenance
     /// Whether the server ended the session while a statement ran. It does not interrupt a COMMIT that is being carried out.
     /// </summary>
     public static bool EndsTheSessionBeforeCommit(PostgresException message) =>
-        string.Equals(message.Routine, EndsSession, StringComparison.Ordinal) && message.SqlState is
+        string.Equals(message.Routine, InterruptsSession, StringComparison.Ordinal) && message.SqlState is
             PostgresErrorCodes.AdminShutdown or
             PostgresErrorCodes.IdleSessionTimeout or
             IdleInTransactionSessionTimeout or
@@ -115,7 +115,7 @@ internal static partial class Provenance
     {
         PostgresErrorCodes.InsufficientPrivilege => ChecksPrivileges.Contains(message.Routine, StringComparer.Ordinal),
         PostgresErrorCodes.ObjectNotInPrerequisiteState => string.Equals(message.Routine, ChecksReplicaIdentity, StringComparison.Ordinal),
-        _ => string.Equals(message.Routine, EndsSession, StringComparison.Ordinal) || message.SqlState is
+        _ => string.Equals(message.Routine, InterruptsSession, StringComparison.Ordinal) || message.SqlState is
             PostgresErrorCodes.ReadOnlySqlTransaction or
             PostgresErrorCodes.SerializationFailure or
             PostgresErrorCodes.DeadlockDetected ||
