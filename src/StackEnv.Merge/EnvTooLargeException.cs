@@ -32,6 +32,9 @@ public sealed class EnvTooLargeException : StackEnvMergeException
     /// </summary>
     public long SizeBytes { get; }
 
-    /// <summary>Gets the largest size that is allowed, in bytes: <see cref="StackEnvMergeOptions.MaxEnvBytes"/>.</summary>
+    /// <summary>
+    /// Gets the largest size that is allowed, in bytes: <see cref="StackEnvMergeOptions.MaxEnvBytes"/>, or for deleted keys at least its
+    /// default.
+    /// </summary>
     public long LimitBytes { get; }
 }

@@ -53,7 +53,8 @@ public interface IStackEnvMerger
     /// </exception>
     /// <exception cref="ArgumentNullException"><paramref name="changes"/> is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentException">
-    /// <paramref name="stack"/> is the default value, or names no owner although <see cref="StackEnvMergeOptions.RequireOwner"/> is set.
+    /// <paramref name="stack"/> is the default value, or names no owner although <see cref="StackEnvMergeOptions.RequireOwner"/> is set; or
+    /// <paramref name="changes"/> returns a key more than once.
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// There is an ambient <see cref="Transaction"/>: a merge commits its own transaction and cannot be part of another.

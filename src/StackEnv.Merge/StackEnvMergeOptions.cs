@@ -74,6 +74,10 @@ public sealed class StackEnvMergeOptions
     /// Gets or sets the size of the largest set that may be stored, in bytes of its compact JSON object in UTF-8. At least 2, the size of
     /// an empty one. The default is 65,536. A set that is larger already can still be made smaller.
     /// </summary>
+    /// <remarks>
+    /// The keys that one merge deletes, as an object with empty values, may take as much, and never less than the default. Values above
+    /// 166,666,666 count as that: no longer string can be sent.
+    /// </remarks>
     public int MaxEnvBytes { get; set; } = 65_536;
 
     /// <summary>

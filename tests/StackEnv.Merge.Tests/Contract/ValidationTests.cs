@@ -1,3 +1,4 @@
+using System.Collections;
 using System.Collections.ObjectModel;
 using System.Net.Sockets;
 using Npgsql;
@@ -32,6 +33,51 @@ public sealed class ValidationTests : IAsyncDisposable
         var refused = await Assert.ThrowsAsync<InvalidEnvKeyException>(() => MergeAsync(key, "value"));
 
         Assert.Equal(shown, refused.Key);
+    }
+
+    [Fact]
+    public async Task What_is_deleted_is_limited_like_a_set_that_could_hold_it()
+    {
+        // As an object with empty values: {"KEY_00000":"",…}, 15 bytes a key with its comma.
+        var largest = (65_536 - 1) / 15;
+
+        Assert.IsType<StackEnvStoreException>(await Record.ExceptionAsync(() => _merger.MergeAsync(1L, Deletes(largest))));
+        var refused = await Assert.ThrowsAsync<EnvTooLargeException>(() => _merger.MergeAsync(1L, Deletes(largest + 1)));
+
+        Assert.Equal(((15L * (largest + 1)) + 1, 65_536), (refused.SizeBytes, refused.LimitBytes));
+        await using var tiny = NpgsqlDataSource.Create(_nowhere.ConnectionString);
+        Assert.IsType<StackEnvStoreException>(
+            await Record.ExceptionAsync(() => new StackEnvMerger(tiny, new() { MaxEnvBytes = 2 }).MergeAsync(1L, Deletes(largest))));
+
+        static Dictionary<string, string?> Deletes(int count) =>
+            Enumerable.Range(0, count).ToDictionary(static number => $"KEY_{number:D5}", static _ => (string?)"");
+    }
+
+    [Theory]
+    [InlineData("1", "2")]
+    [InlineData("1", "")]
+    [InlineData("", "1")]
+    [InlineData(null, "")]
+    public async Task A_key_that_comes_twice_is_refused(string? first, string? second)
+    {
+        var misuse = await Assert.ThrowsAsync<ArgumentException>(
+            () => _merger.MergeAsync(1L, new Pairs([new("TWICE", first), new("OTHER", "1"), new("TWICE", second)])));
+
+        Assert.Contains("\"TWICE\"", misuse.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_huge_key_or_value_is_refused_with_its_type_and_not_copied()
+    {
+        var huge = new string('A', 170_000_000);
+        var merger = new StackEnvMerger(_nowhere, new() { MaxEnvBytes = int.MaxValue });
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        await Assert.ThrowsAsync<EnvTooLargeException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { ["A"] = huge }));
+        await Assert.ThrowsAsync<EnvTooLargeException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { [huge] = "" }));
+        await Assert.ThrowsAsync<InvalidEnvKeyException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { [$"{huge}-"] = "" }));
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2 * sizeof(char) * huge.Length);
     }
 
     [Theory]
@@ -174,5 +220,25 @@ public sealed class ValidationTests : IAsyncDisposable
         {
             yield return new(null!, "value");
         }
+    }
+
+    /// <summary>A dictionary that breaks its own rule.</summary>
+    private sealed class Pairs(KeyValuePair<string, string?>[] pairs) : IReadOnlyDictionary<string, string?>
+    {
+        public IEnumerable<string> Keys => pairs.Select(static pair => pair.Key);
+
+        public IEnumerable<string?> Values => pairs.Select(static pair => pair.Value);
+
+        public int Count => pairs.Length;
+
+        public string? this[string key] => pairs.First(pair => pair.Key == key).Value;
+
+        public bool ContainsKey(string key) => Keys.Contains(key);
+
+        public bool TryGetValue(string key, out string? value) => throw new NotSupportedException();
+
+        public IEnumerator<KeyValuePair<string, string?>> GetEnumerator() => pairs.AsEnumerable().GetEnumerator();
+
+        IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
     }
 }
