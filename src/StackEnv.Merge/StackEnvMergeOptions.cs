@@ -75,8 +75,8 @@ public sealed class StackEnvMergeOptions
     /// an empty one. The default is 65,536. A set that is larger already can still be made smaller.
     /// </summary>
     /// <remarks>
-    /// The keys that one merge deletes, as an object with empty values, may take as much, and never less than the default. Values above
-    /// 166,666,666 count as that: no longer string can be sent.
+    /// The keys that one merge deletes, as an object with empty values, may take as much, and never less than the default: a longer key
+    /// cannot be deleted by a merge. Values above 166,666,666 count as that: no longer string can be sent.
     /// </remarks>
     public int MaxEnvBytes { get; set; } = 65_536;
 

@@ -13,7 +13,7 @@ public abstract class DatabaseTest : IAsyncLifetime
     /// A merger on this schema through a proxy of its own; the merge of this stack that opens its connection changes nothing.
     /// </summary>
     protected Task<ProxiedMerger> ProxiedAsync(StackRef stack, TimeSpan? lockTimeout = null, bool withJournal = false) =>
-        ProxiedMerger.CreateAsync(Database.ConnectionString, stack, lockTimeout, withJournal ? [Journal.Silent] : []);
+        ProxiedMerger.CreateAsync(Database.ConnectionString, stack, lockTimeout, journals: withJournal ? [Journal.Silent] : []);
 
     protected static Dictionary<string, string?> Changes(params (string Key, string? Value)[] changes) =>
         changes.ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal);

@@ -23,15 +23,20 @@ public sealed class ProxiedMerger : IAsyncDisposable
     /// <param name="lockTimeout">The merger's; 5 seconds more is its limit for a server that is silent.</param>
     /// <param name="journals">The merger's.</param>
     public static async Task<ProxiedMerger> CreateAsync(
-        string connectionString, StackRef stack, TimeSpan? lockTimeout = null, params IStackEnvMergeJournal[] journals)
+        string connectionString,
+        StackRef stack,
+        TimeSpan? lockTimeout = null,
+        Action<NpgsqlConnectionStringBuilder>? configure = null,
+        params IStackEnvMergeJournal[] journals)
     {
-        var (proxy, dataSource) = WireProxy.InFrontOf(connectionString, static settings =>
+        var (proxy, dataSource) = WireProxy.InFrontOf(connectionString, settings =>
         {
             settings.MaxPoolSize = 1;
 
             // As with a pooler; and so a merge is one batch, without a reset ahead of it that the server answers by itself.
             settings.NoResetOnClose = true;
             settings.CancellationTimeout = 500;
+            configure?.Invoke(settings);
         });
         var merger = new StackEnvMerger(dataSource, new() { LockTimeout = lockTimeout ?? TimeSpan.FromSeconds(3) }, journals: journals);
         await merger.MergeAsync(stack, new Dictionary<string, string?>());

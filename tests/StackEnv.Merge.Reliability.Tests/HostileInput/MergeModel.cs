@@ -37,6 +37,15 @@ internal static class MergeModel
             return Expectation.Of(Told.TooLarge(alone, hostile.MaxEnvBytes), (alone, 0));
         }
 
+        // The keys that are deleted, as an object with empty values, may take as much as a set, and never less than the default.
+        var deleted = hostile.Changes.Where(static change => string.IsNullOrEmpty(change.Value));
+        var deletedBytes = BytesAlone(deleted.Select(static change => (change.Key, (string?)"-"))) - deleted.Count();
+        var mostDeleted = Math.Max(hostile.MaxEnvBytes, 65_536);
+        if (deletedBytes > mostDeleted)
+        {
+            return Expectation.Of(Told.TooLarge(deletedBytes, mostDeleted), (deletedBytes, 0));
+        }
+
         if ((key is string text && !CanStore(text)) || (owner is string name && !CanStore(name)))
         {
             return Expectation.Of(Told.NotFound);
