@@ -21,6 +21,7 @@ public sealed class ProxiedMerger : IAsyncDisposable
     /// <param name="connectionString">The server behind the proxy.</param>
     /// <param name="stack">A stack for the merge that opens the connection; it changes nothing.</param>
     /// <param name="lockTimeout">The merger's; 5 seconds more is its limit for a server that is silent.</param>
+    /// <param name="configure">Changes the settings of its data source.</param>
     /// <param name="journals">The merger's.</param>
     public static async Task<ProxiedMerger> CreateAsync(
         string connectionString,
