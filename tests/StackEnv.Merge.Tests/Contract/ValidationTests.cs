@@ -75,7 +75,8 @@ public sealed class ValidationTests : IAsyncDisposable
 
         await Assert.ThrowsAsync<EnvTooLargeException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { ["A"] = huge }));
         await Assert.ThrowsAsync<EnvTooLargeException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { [huge] = "" }));
-        await Assert.ThrowsAsync<InvalidEnvKeyException>(() => merger.MergeAsync(1L, new Dictionary<string, string?> { [$"{huge}-"] = "" }));
+        await Assert.ThrowsAsync<InvalidEnvKeyException>(
+            () => merger.MergeAsync(1L, new Dictionary<string, string?> { [$"{huge}-"] = "" }));
 
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 2 * sizeof(char) * huge.Length);
     }
