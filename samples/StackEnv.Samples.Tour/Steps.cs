@@ -195,7 +195,9 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
             new(
                 "A merge that was refused before, on a stack in teardown, left no audit row",
                 refused.Failure is StackDeletingException && !refused.Statements.Any(IsAudit)),
-            new("The journal's statement comes between the write and COMMIT", seen.Statements is [.., var last, "COMMIT"] && IsAudit(last)),
+            new(
+                "The journal's statement comes between the write and COMMIT",
+                seen.Statements is [.., var last, "CLOSE stackenv_merge", "COMMIT"] && IsAudit(last)),
         ]);
 
         static bool IsAudit(string statement) => statement.StartsWith("INSERT INTO audit_log", StringComparison.Ordinal);
