@@ -9,6 +9,7 @@ internal sealed class Caller : IAsyncDisposable
     private readonly NpgsqlDataSource _dataSource;
     private readonly RowHistory _history;
     private readonly IStackEnvMergeJournal[] _journals;
+    private readonly Dictionary<(int MaxEnvBytes, TimeSpan LockTimeout), StackEnvMerger> _mergers = [];
 
     public Caller(string name, TestDatabase database, RowHistory history, OptionSet options)
     {
@@ -26,8 +27,7 @@ internal sealed class Caller : IAsyncDisposable
 
     public async Task<Operation> MergeAsync(MergeRequest request)
     {
-        var merger = new StackEnvMerger(
-            _dataSource, new() { MaxEnvBytes = request.MaxEnvBytes, LockTimeout = request.LockTimeout }, journals: _journals);
+        var merger = MergerWith(request.MaxEnvBytes, request.LockTimeout);
         StackRef stack = request.Stack;
         stack = request.Owner is { } owner ? stack.OwnedBy(owner) : stack;
 
@@ -45,6 +45,18 @@ internal sealed class Caller : IAsyncDisposable
     }
 
     public ValueTask DisposeAsync() => _dataSource.DisposeAsync();
+
+    // As in a host: each of them looks at its table once.
+    private StackEnvMerger MergerWith(int maxEnvBytes, TimeSpan lockTimeout)
+    {
+        if (!_mergers.TryGetValue((maxEnvBytes, lockTimeout), out var merger))
+        {
+            merger = new(_dataSource, new() { MaxEnvBytes = maxEnvBytes, LockTimeout = lockTimeout }, journals: _journals);
+            _mergers.Add((maxEnvBytes, lockTimeout), merger);
+        }
+
+        return merger;
+    }
 
     private static async Task<Told> ToldAsync(Task<MergeResult> merging)
     {
