@@ -14,7 +14,7 @@ internal static class CommitOutcomeRules
     /// <param name="failure">What was thrown, if anything.</param>
     public static CommitOutcome Decide(MergeTransaction transaction, ConnectionState connectionState, Exception? failure)
     {
-        // The primary has committed, and nobody knows whether the standby that replaces it ever will.
+        // The primary has committed, and it is unknown whether the standby that may replace it ever will.
         if (transaction.StandbyWasGivenUp)
         {
             return CommitOutcome.Unknown;

@@ -24,7 +24,7 @@ internal sealed class MergeContext(NpgsqlDataSource dataSource, MergeSettings se
     {
         if (Provenance.IsStandby(message, refused) || Provenance.IsStatementLost(message))
         {
-            // The endpoint may point elsewhere by now, but none of the pooled connections does; and this one would fail for ever.
+            // The endpoint may point elsewhere by now, but none of the pooled connections does; and this one would fail every time.
             _dataSource.Clear();
         }
         else if (refused == MergeStep.GuardedUpdate && Provenance.IsAboutRow(message))

@@ -4,7 +4,7 @@ using Npgsql;
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>
-/// Carries out merges: opens a connection, looks at the table if nobody has yet, runs the merge, and gives the connection back.
+/// Carries out merges: opens a connection, looks at the table the first time, runs the merge, and gives the connection back.
 /// </summary>
 internal sealed class MergeEngine(MergeContext context)
 {

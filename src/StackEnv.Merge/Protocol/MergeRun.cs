@@ -60,11 +60,9 @@ internal sealed class MergeRun(
 
                 throw failures.NotCommitted(failure, transaction);
 
-            case CommitOutcome.Unknown:
-                throw failures.Unknown(failure, transaction);
-
             // Committed, yet something failed: the answer stands if it was read to its end, and only then.
             case CommitOutcome.Committed when !transaction.IsAnswerComplete:
+            case CommitOutcome.Unknown:
                 throw failures.Unknown(failure, transaction);
 
             default:

@@ -21,8 +21,8 @@ internal static partial class Provenance
     private static readonly string[] ChecksPrivileges = ["aclcheck_error", "check_enable_rls", "ExecWithCheckOptions"];
 
     // https://www.postgresql.org/docs/current/errcodes-appendix.html; the driver has no constants for these.
-    private const string IdleInTransactionSessionTimeout = "25P03";
-    private const string TransactionTimeout = "25P04";
+    public const string IdleInTransactionSessionTimeout = "25P03";
+    public const string TransactionTimeout = "25P04";
 
     /// <summary>The error message that the failure brings along, wherever the driver has put it.</summary>
     public static PostgresException? MessageOf(Exception? failure)

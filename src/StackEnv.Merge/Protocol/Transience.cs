@@ -31,7 +31,8 @@ internal static class Transience
             PostgresErrorCodes.ObjectInUse or
             PostgresErrorCodes.SystemError or
             PostgresErrorCodes.IoError or
-            "25P03" or "25P04" => true,
+            Provenance.IdleInTransactionSessionTimeout or
+            Provenance.TransactionTimeout => true,
             PostgresErrorCodes.DatabaseDropped => false,
             _ => Provenance.HasClass(message, "08") || Provenance.HasClass(message, "40") || Provenance.HasClass(message, "53") ||
                 Provenance.HasClass(message, "57"),
