@@ -49,14 +49,15 @@ public sealed class StackEnvMerger : IStackEnvMerger
         IEnumerable<IStackEnvMergeJournal>? journals = null)
     {
         ArgumentNullException.ThrowIfNull(dataSource);
-        if (new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Multiplexing)
+        var connectionString = new NpgsqlConnectionStringBuilder(dataSource.ConnectionString);
+        if (connectionString.Multiplexing)
         {
             throw new ArgumentException(
                 "A merge needs a connection to itself. Use a data source without Multiplexing=true.", nameof(dataSource));
         }
 
         _settings = new(options ?? new());
-        _engine = new(new(dataSource, _settings, [.. journals ?? []]));
+        _engine = new(new(dataSource, connectionString, _settings, [.. journals ?? []]));
         _logger = logger ?? NullLogger<StackEnvMerger>.Instance;
     }
 
@@ -95,7 +96,7 @@ public sealed class StackEnvMerger : IStackEnvMerger
         try
         {
             using var request = MergeRequest.Check(stack, changes, _settings);
-            var result = await _engine.MergeAsync(request, cancellationToken).ConfigureAwait(false);
+            var result = await _engine.MergeAsync(request, observation, cancellationToken).ConfigureAwait(false);
             observation.Succeeded(result);
             return result;
         }

@@ -25,7 +25,25 @@ internal readonly struct MergeObservation : IDisposable
 
     public static MergeObservation Start(StackRef stack, ILogger logger) => new(stack, logger);
 
+    /// <summary>The merge has to wait for its turn at the row.</summary>
+    public static void EnteredLine() => Shielded(1, static one => Telemetry.Waiting.Add(one));
+
     public void Dispose() => Shielded(_activity, static activity => activity?.Dispose());
+
+    /// <summary>It no longer waits: its turn came, or it gave up.</summary>
+    /// <param name="waited">How long it waited.</param>
+    /// <param name="width">How many merges into the row may run at a time now.</param>
+    public void LeftLine(TimeSpan waited, int width)
+    {
+        Shielded(-1, static minusOne => Telemetry.Waiting.Add(minusOne));
+        Shielded(waited, static waited => Telemetry.LineWait.Record(waited.TotalSeconds));
+        Shielded(width, static width => Telemetry.LineWidth.Record(width));
+        if (_activity is { } activity)
+        {
+            activity.SetTag(Telemetry.LineWaitTag, waited.TotalSeconds);
+            activity.SetTag(Telemetry.LineWidthTag, width);
+        }
+    }
 
     public void Succeeded(MergeResult result)
     {

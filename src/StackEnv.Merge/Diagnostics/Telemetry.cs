@@ -12,23 +12,47 @@ internal static class Telemetry
     public const string OutcomeTag = "stackenv.merge.outcome";
     public const string KeysSetTag = "stackenv.merge.keys_set";
     public const string KeysDeletedTag = "stackenv.merge.keys_deleted";
+    public const string LineWaitTag = "stackenv.merge.line.wait";
+    public const string LineWidthTag = "stackenv.merge.line.width";
     public const string ErrorTypeTag = "error.type";
 
     public static readonly ActivitySource Source = new(Name);
 
     private static readonly Meter Meter = new(Name);
 
+    // The buckets that OpenTelemetry recommends for db.client.operation.duration.
+    private static readonly InstrumentAdvice<double> Durations =
+        new() { HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10] };
+
     public static readonly Histogram<double> Duration = Meter.CreateHistogram(
         "stackenv.merge.duration",
         unit: "s",
         description: "How long merges took, by outcome.",
         tags: null,
-        // The buckets that OpenTelemetry recommends for db.client.operation.duration.
-        advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10] });
+        advice: Durations);
 
     public static readonly Counter<long> KeysSet =
         Meter.CreateCounter<long>("stackenv.merge.keys_set", unit: "{key}", description: "Keys set by committed merges.");
 
     public static readonly Counter<long> KeysDeleted =
         Meter.CreateCounter<long>("stackenv.merge.keys_deleted", unit: "{key}", description: "Keys deleted by committed merges.");
+
+    public static readonly UpDownCounter<int> Waiting = Meter.CreateUpDownCounter<int>(
+        "stackenv.merge.line.waiting",
+        unit: "{merge}",
+        description: "Merges that wait in this process for others into the same row, and hold no connection.");
+
+    public static readonly Histogram<double> LineWait = Meter.CreateHistogram(
+        "stackenv.merge.line.wait",
+        unit: "s",
+        description: "How long merges waited in line, of those that had to.",
+        tags: null,
+        advice: Durations);
+
+    public static readonly Histogram<int> LineWidth = Meter.CreateHistogram(
+        "stackenv.merge.line.width",
+        unit: "{merge}",
+        description: "How many merges into one row were allowed to run at a time, as each that waited left its line.",
+        tags: null,
+        advice: new InstrumentAdvice<int> { HistogramBucketBoundaries = [1, 2, 4, 6, 8, 12, 16, 24, 32, 64] });
 }

@@ -2,7 +2,10 @@ using System.Diagnostics;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>How long one merge may wait for its row, in all its attempts. Reading a large row, and writing it, is not waiting.</summary>
+/// <summary>
+/// How long one merge may wait for its row, in line and in all its attempts. Waiting for a connection does not count, nor does reading a
+/// large row and writing it.
+/// </summary>
 internal sealed class LockBudget(TimeSpan limit)
 {
     // PostgreSQL takes 0 for no limit.
@@ -17,7 +20,7 @@ internal sealed class LockBudget(TimeSpan limit)
 
     public bool IsSpent => Spent >= limit;
 
-    private TimeSpan Spent => _spentBefore + (_waitingSince is { } since ? Stopwatch.GetElapsedTime(since) : TimeSpan.Zero);
+    public TimeSpan Spent => _spentBefore + (_waitingSince is { } since ? Stopwatch.GetElapsedTime(since) : TimeSpan.Zero);
 
     public void Start() => _waitingSince = Stopwatch.GetTimestamp();
 

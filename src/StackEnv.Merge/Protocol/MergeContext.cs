@@ -3,7 +3,8 @@ using Npgsql;
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>What all merges of one merger share.</summary>
-internal sealed class MergeContext(NpgsqlDataSource dataSource, MergeSettings settings, IStackEnvMergeJournal[] journals)
+internal sealed class MergeContext(
+    NpgsqlDataSource dataSource, NpgsqlConnectionStringBuilder connectionString, MergeSettings settings, IStackEnvMergeJournal[] journals)
 {
     // Of several hosts, only the primary can be merged into.
     private readonly NpgsqlDataSource _dataSource =
@@ -15,7 +16,9 @@ internal sealed class MergeContext(NpgsqlDataSource dataSource, MergeSettings se
 
     public MergeSql Sql { get; } = new(settings);
 
-    public TableCheck Table { get; } = new(settings, new NpgsqlConnectionStringBuilder(dataSource.ConnectionString).Encoding);
+    public TableCheck Table { get; } = new(settings, connectionString.Encoding);
+
+    public MergeLines Lines { get; } = new(connectionString.MaxPoolSize);
 
     public NpgsqlConnection CreateConnection() => _dataSource.CreateConnection();
 

@@ -20,6 +20,10 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
         _ => StoreFailure(failure, Describe(failure, MergeStep.NotSent), Transience.OfConnecting(failure)),
     };
 
+    /// <summary>The merge's turn at the row did not come in time.</summary>
+    public Exception StillInLine(LockBudget budget) => new LockTimeoutException(
+        Stack, budget.Limit, "other merges of this process into it were ahead in line, and did not finish");
+
     /// <summary>The transaction was not committed.</summary>
     public Exception NotCommitted(Exception failure, MergeTransaction transaction)
     {

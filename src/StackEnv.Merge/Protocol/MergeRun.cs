@@ -10,10 +10,9 @@ internal sealed class MergeRun(
     MergeRequest request,
     TableFacts table,
     MergeFailure failures,
+    LockBudget budget,
     CancellationToken cancellationToken)
 {
-    private readonly LockBudget _budget = new(context.Settings.Limits.LockTimeout);
-
     // COMMIT goes with the rest unless a journal has to be asked before it, or the rows have to be counted.
     private readonly bool _isOneBatch = context.Journals.Length == 0 && table.ProvesOneRow(request.Stack);
 
@@ -32,7 +31,7 @@ internal sealed class MergeRun(
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<MergeAnswer> AttemptAsync(Guards guards)
     {
-        using var transaction = new MergeTransaction(connection, context.Sql, request, table, guards, _budget, _isOneBatch);
+        using var transaction = new MergeTransaction(connection, context.Sql, request, table, guards, budget, _isOneBatch);
         MergeAnswer? answer = null;
         Exception? failure = null;
         try

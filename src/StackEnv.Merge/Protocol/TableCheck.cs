@@ -25,6 +25,13 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
         return facts;
     }
 
+    /// <summary>
+    /// What tells the stack's row from all others: its key, whoever is named as the owner, unless keys are known to be unique only within
+    /// an owner.
+    /// </summary>
+    public (object Key, object? Owner) RowOf(StackRef stack) =>
+        (stack.Key, _facts is { IsKeyUnique: false, IsKeyUniqueWithOwner: true } ? stack.Owner : null);
+
     /// <summary>The table is not as it was: the next merge looks again.</summary>
     public void Forget() => _facts = null;
 

@@ -40,7 +40,8 @@ internal sealed class StacksDatabase : IAsyncDisposable
     public string ConnectionStringWith(bool prepared, int callers) => new NpgsqlConnectionStringBuilder(ConnectionString)
     {
         MaxAutoPrepare = prepared ? 50 : 0,
-        MaxPoolSize = callers + 1,
+        // The driver's default, or more where each caller of a contestant that holds a connection would have to wait for one.
+        MaxPoolSize = Math.Max(new NpgsqlConnectionStringBuilder().MaxPoolSize, callers + 1),
         SslMode = SslMode.Disable,
         GssEncryptionMode = GssEncryptionMode.Disable,
     }.ConnectionString;
