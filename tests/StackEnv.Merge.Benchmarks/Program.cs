@@ -46,6 +46,7 @@ static async Task<bool> MeasureAsync(Arguments arguments)
         "check" => Suite.Check,
         "allocations" => Suite.OfAllocations,
         "proxy" => Suite.OfDelay,
+        "neighbours" => Suite.OfNeighbours,
         "contest" => Suite.Of(arguments.Contest),
         var name =>
             Suite.Of(Sweep.All.FirstOrDefault(sweep => sweep.Name == name)
@@ -82,7 +83,7 @@ static async Task<bool> MeasureAsync(Arguments arguments)
     }
 
     Threshold[] thresholds =
-        [.. Thresholds.OfAnatomy(results), .. arguments.Command is "full" or "check" ? Thresholds.OfSpeed(results) : []];
+        [.. Thresholds.OfAnatomy(results), .. arguments.Command is "full" or "check" or "neighbours" ? Thresholds.OfSpeed(results) : []];
     Screen.ShowVerified(results);
     var allMet = Screen.Show(thresholds);
     new Tables(Folder(arguments.Out), environment).Write(results, thresholds);

@@ -9,8 +9,11 @@ namespace StackEnv.Merge.Benchmarks;
 /// <param name="Sweeps">The contests.</param>
 /// <param name="MergesOfDissection">How many merges of each contestant are dissected; 0 for none.</param>
 /// <param name="RoundTripsOfDelayCheck">How many round trips the delay is checked with; 0 for none.</param>
+/// <param name="RoundsOfNeighbours">How often a stack is measured beside one that is stuck; 0 for never.</param>
 /// <param name="Effort">How long each contest takes.</param>
-internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection, int RoundTripsOfDelayCheck, Func<Scenario, Effort> Effort)
+internal sealed record Suite(
+    IReadOnlyList<Sweep> Sweeps, int MergesOfDissection, int RoundTripsOfDelayCheck, int RoundsOfNeighbours,
+    Func<Scenario, Effort> Effort)
 {
     private static readonly double[] Delays = [0, 0.5, 1, 5];
 
@@ -25,28 +28,37 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
         ],
         MergesOfDissection: 500,
         RoundTripsOfDelayCheck: 50,
+        RoundsOfNeighbours: 1,
         Load.Effort.Smoke);
 
-    public static readonly Suite Full = new(Sweep.All, MergesOfDissection: 2_000, RoundTripsOfDelayCheck: 1_000, Load.Effort.Full);
+    public static readonly Suite Full = new(
+        Sweep.All, MergesOfDissection: 2_000, RoundTripsOfDelayCheck: 1_000, RoundsOfNeighbours: 7, Load.Effort.Full);
 
     /// <summary>What the thresholds need.</summary>
     public static readonly Suite Check = new(
         [
             Sweep.Duel,
             Sweep.Latency.Where(static scenario => scenario.DelayMilliseconds is 1),
-            Sweep.Callers.Where(static scenario => scenario.Callers is 1),
+            Sweep.Callers,
+            Sweep.Far,
             Sweep.Size,
             Sweep.Rows,
         ],
         MergesOfDissection: 2_000,
         RoundTripsOfDelayCheck: 0,
+        RoundsOfNeighbours: 7,
         Load.Effort.Full);
 
-    public static Suite Of(Sweep sweep) => new([sweep], MergesOfDissection: 0, RoundTripsOfDelayCheck: 0, Load.Effort.Full);
+    private static readonly Suite Nothing = new(
+        [], MergesOfDissection: 0, RoundTripsOfDelayCheck: 0, RoundsOfNeighbours: 0, Load.Effort.Full);
 
-    public static Suite OfAllocations { get; } = new([], MergesOfDissection: 2_000, RoundTripsOfDelayCheck: 0, Load.Effort.Full);
+    public static Suite OfAllocations { get; } = Nothing with { MergesOfDissection = 2_000 };
 
-    public static Suite OfDelay { get; } = new([], MergesOfDissection: 0, RoundTripsOfDelayCheck: 1_000, Load.Effort.Full);
+    public static Suite OfDelay { get; } = Nothing with { RoundTripsOfDelayCheck = 1_000 };
+
+    public static Suite OfNeighbours { get; } = Nothing with { RoundsOfNeighbours = 7 };
+
+    public static Suite Of(Sweep sweep) => Nothing with { Sweeps = [sweep] };
 
     /// <summary>Measures all of it, behind a progress bar.</summary>
     public async Task<Results> RunAsync(StacksDatabase database, IReadOnlyList<Contestant> contestants, PgBenchClient? pgBench)
@@ -63,6 +75,7 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
                 var delay = RoundTripsOfDelayCheck > 0 ? progress.AddTask("The delay itself", maxValue: 1) : null;
                 var contests = Sweeps.Select(sweep => (Sweep: sweep, Task: progress.AddTask(sweep.Title, maxValue: sweep.Scenarios.Count)))
                     .ToList();
+                var neighbour = RoundsOfNeighbours > 0 ? progress.AddTask("Beside a stuck stack", maxValue: 1) : null;
                 var dissection = MergesOfDissection > 0 ? progress.AddTask("Round trips and allocations", maxValue: 1) : null;
 
                 if (delay is not null)
@@ -74,6 +87,12 @@ internal sealed record Suite(IReadOnlyList<Sweep> Sweeps, int MergesOfDissection
                 foreach (var (sweep, task) in contests)
                 {
                     await CompeteAsync(database, contestants, pgBench, sweep, results, task.Increment);
+                }
+
+                if (neighbour is not null)
+                {
+                    results.Neighbour = await NeighbourCheck.RunAsync(database, RoundsOfNeighbours);
+                    neighbour.Increment(1);
                 }
 
                 // At the end, when the runtime has long compiled it all: code that is not optimized yet allocates more.

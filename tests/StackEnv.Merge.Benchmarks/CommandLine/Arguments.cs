@@ -18,7 +18,9 @@ internal sealed class Arguments
           check           what the thresholds need (10 minutes); the exit code is 1 where one is missed, as with full
           duel            one caller, no network in between, prepared and not
           latency         0, 0.5, 1 and 5 ms each way: separate rows and one hot row, 8 callers
-          callers         1, 8, 32 and 128 callers: separate rows and one hot row, 1 ms each way
+          callers         1, 4, 8, 32 and 128 callers: separate rows and one hot row, 1 ms each way
+          far             8 and 32 callers: separate rows and one hot row, 5 ms each way
+          neighbours      one stack's merges while others wait for a stuck stack, in one small pool
           size            sets of 5, 50 and 500 keys, up to the limit of 64 KiB
           rows            tables of 1,000 to 1,000,000 rows
           allocations     round trips and bytes allocated by a merge, and which types these are

@@ -13,6 +13,9 @@ internal sealed class Results
 
     public (double Direct, IReadOnlyList<(double Wanted, double RoundTrip)> ThroughProxy)? Delay { get; set; }
 
+    /// <summary>The 99th percentile of a stack's merges in ms, alone and while others wait for a stuck stack.</summary>
+    public (Spread Alone, Spread BesideStuck)? Neighbour { get; set; }
+
     public IReadOnlyCollection<ContestResult> Contests => _contests.Values;
 
     public void Add(ContestResult result) => _contests[result.Scenario] = result;

@@ -20,13 +20,25 @@ internal sealed record Sweep(string Name, string Title, IReadOnlyList<Scenario> 
         ],
         WithPgBench: true);
 
+    // As many as 128 callers write: so all of these sets have the same size.
+    private const int KeysOfAllCallers = 128 * Caller.OwnKeys;
+
     public static readonly Sweep Callers = new(
         "callers",
-        "Callers: 1 ms each way",
+        "Callers: 1 ms each way, sets of the same size",
         [
             .. from hot in new[] { false, true }
-            from callers in new[] { 1, 8, 32, 128 }
-            select new Scenario { Hot = hot, DelayMilliseconds = 1, Callers = callers },
+            from callers in new[] { 1, 4, 8, 32, 128 }
+            select new Scenario { Hot = hot, DelayMilliseconds = 1, Callers = callers, Keys = KeysOfAllCallers },
+        ]);
+
+    public static readonly Sweep Far = new(
+        "far",
+        "Callers: 5 ms each way",
+        [
+            .. from hot in new[] { false, true }
+            from callers in new[] { 8, 32 }
+            select new Scenario { Hot = hot, DelayMilliseconds = 5, Callers = callers },
         ]);
 
     public static readonly Sweep Size = new(
@@ -39,7 +51,7 @@ internal sealed record Sweep(string Name, string Title, IReadOnlyList<Scenario> 
         "Rows in the table: one caller that goes through 1,000 of them, no network in between",
         [.. from rows in new[] { 1_000, 10_000, 100_000, 1_000_000 } select new Scenario { TableRows = rows, RowsPerCaller = 1_000 }]);
 
-    public static IReadOnlyList<Sweep> All { get; } = [Duel, Latency, Callers, Size, Rows];
+    public static IReadOnlyList<Sweep> All { get; } = [Duel, Latency, Callers, Far, Size, Rows];
 
     /// <summary>The same with some of the scenarios.</summary>
     public Sweep Where(Func<Scenario, bool> isWanted) => this with { Scenarios = [.. Scenarios.Where(isWanted)] };

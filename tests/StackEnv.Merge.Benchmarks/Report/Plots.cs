@@ -31,16 +31,16 @@ internal sealed class Plots(string folder)
             Draw(
                 $"throughput-by-latency-{file}",
                 $"Merges per second by network latency: 8 callers, {target}",
-                "one-way delay of the network, ms",
-                "merges per second",
+                "one-way delay of the network, ms (not to scale)",
+                "merges per second (logarithmic)",
                 results.Of(Sweep.Latency).Where(contest => contest.Scenario.Hot == hot),
                 static scenario => scenario.DelayMilliseconds.ToString("0.#", CultureInfo.InvariantCulture),
                 static slice => slice.MergesPerSecond);
             Draw(
                 $"throughput-by-callers-{file}",
                 $"Merges per second by callers: 1 ms each way, {target}",
-                "callers",
-                "merges per second",
+                "callers (not to scale)",
+                "merges per second (logarithmic)",
                 results.Of(Sweep.Callers).Where(contest => contest.Scenario.Hot == hot),
                 static scenario => scenario.Callers.ToString(CultureInfo.InvariantCulture),
                 static slice => slice.MergesPerSecond);
@@ -49,8 +49,8 @@ internal sealed class Plots(string folder)
         Draw(
             "cost-by-size",
             "Time of a merge by size of the set: one caller, no network in between",
-            "keys in the set (its size)",
-            "median time of a merge, ms",
+            "keys in the set and its size (not to scale)",
+            "median time of a merge, ms (logarithmic)",
             results.Of(Sweep.Size),
             static scenario =>
                 string.Create(CultureInfo.InvariantCulture, $"{scenario.Keys} ({new ScenarioRows(scenario).BytesOfASet / 1024d:0.0} KiB)"),
@@ -58,8 +58,8 @@ internal sealed class Plots(string folder)
         Draw(
             "cost-by-rows",
             "Time of a merge by rows in the table: one caller, no network in between",
-            "rows in the table",
-            "median time of a merge, ms",
+            "rows in the table (not to scale)",
+            "median time of a merge, ms (logarithmic)",
             results.Of(Sweep.Rows),
             static scenario => scenario.TableRows.ToString("N0", CultureInfo.InvariantCulture),
             static slice => slice.MedianMilliseconds);
@@ -118,7 +118,7 @@ internal sealed class Plots(string folder)
             label.LabelAlignment = Alignment.MiddleLeft;
         }
 
-        plot.Axes.SetLimits(-0.15, (contests.Length - 1) * 1.45, bottom, top);
+        plot.Axes.SetLimits(-0.15, (contests.Length - 1) * 1.55, bottom, top);
         plot.Axes.Bottom.SetTicks([.. Enumerable.Range(0, contests.Length).Select(static place => (double)place)], [.. contests.Select(
             contest => x(contest.Scenario))]);
         double[] values = [.. Values(bottom, top)];

@@ -37,6 +37,11 @@ internal sealed class Tables(string folder, string environment)
             WriteDelay(delay.Direct, delay.ThroughProxy);
         }
 
+        if (results.Neighbour is { } neighbour)
+        {
+            WriteNeighbour(neighbour.Alone, neighbour.BesideStuck);
+        }
+
         if (thresholds.Count > 0)
         {
             WriteThresholds(thresholds);
@@ -133,6 +138,23 @@ internal sealed class Tables(string folder, string environment)
             throughProxy.Select(
                 line => (string[])[Text("0.##", line.Wanted), Milliseconds(line.RoundTrip), Milliseconds((line.RoundTrip - direct) / 2)]))
         .Save(Path.Combine(folder, "delay.md"));
+
+    private void WriteNeighbour(Spread alone, Spread besideStuck) => new Markdown()
+        .Paragraph("### Beside a stuck stack")
+        .Paragraph(
+            $"The 99th percentile of one stack's merges, no network in between, while {NeighbourCheck.Waiting} merges wait for a stack whose " +
+            $"row is held, in a pool of {NeighbourCheck.PoolSize} connections (the median of the rounds, and between which the middle half " +
+            "of them lies):")
+        .Table(
+            ["", "ms"],
+            [
+                ["alone", $"{Milliseconds(alone.Median)} ({Milliseconds(alone.Low)} to {Milliseconds(alone.High)})"],
+                [
+                    "beside the stuck stack",
+                    $"{Milliseconds(besideStuck.Median)} ({Milliseconds(besideStuck.Low)} to {Milliseconds(besideStuck.High)})",
+                ],
+            ])
+        .Save(Path.Combine(folder, "neighbours.md"));
 
     private void WriteThresholds(IReadOnlyList<Threshold> thresholds) => new Markdown()
         .Paragraph("### Thresholds")

@@ -1,3 +1,4 @@
+using System.Globalization;
 using StackEnv.Merge.Benchmarks.Load;
 
 namespace StackEnv.Merge.Benchmarks.Report;
@@ -9,9 +10,9 @@ internal static class Thresholds
     private const int Watching = 256;
 
     private const string Library = "library";
+    private const string Bare = "bare";
 
-    private static readonly Scenario AtOneCaller = new() { DelayMilliseconds = 1 };
-    private static readonly Scenario AtEightCallers = AtOneCaller with { Callers = 8 };
+    private static readonly Scenario AtEightCallers = new() { DelayMilliseconds = 1, Callers = 8 };
 
     /// <summary>What every machine shows, however busy it is.</summary>
     public static IEnumerable<Threshold> OfAnatomy(Results results)
@@ -35,24 +36,52 @@ internal static class Thresholds
     /// <summary>What takes a machine to itself.</summary>
     public static IEnumerable<Threshold> OfSpeed(Results results) =>
         AgainstBareUpdate(results)
+            .Concat(OwnShare(results))
             .Concat(AgainstStatementByStatement(results))
+            .Concat(AgainstOtherLocks(results))
             .Concat(OnTheHotRow(results))
-            .Concat(Evenness(results))
+            .Concat(Neighbours(results))
             .Concat(Growth(results));
 
     private static IEnumerable<Threshold> AgainstBareUpdate(Results results)
     {
-        (Scenario Scenario, double Limit)[] limits =
-        [
-            (AtOneCaller, 0.95), (AtOneCaller with { Hot = true }, 0.95), (AtEightCallers, 0.95),
-            (AtEightCallers with { Hot = true }, 0.95),
-            (new() { Prepared = true }, 0.80), (new() { Prepared = false }, 0.70),
-        ];
-        foreach (var (scenario, limit) in limits)
+        foreach (var contest in results.Contests.Where(static contest => contest.Has(Library) && contest.Has(Bare)))
         {
-            if (results.Find(scenario) is { } contest)
+            if (LimitAgainstBareUpdate(contest.Scenario) is { } limit)
             {
-                yield return Faster(contest, "bare", "a bare UPDATE", limit);
+                yield return Faster(contest, Bare, "a bare UPDATE", limit);
+            }
+        }
+    }
+
+    private static double? LimitAgainstBareUpdate(Scenario scenario) => scenario switch
+    {
+        { TableRows: not 1_000 } or { Keys: 5 or 50 or 500 } => null,
+        { DelayMilliseconds: 0, Callers: 1, Prepared: true } => 0.75,
+        { DelayMilliseconds: 0, Callers: 1, Prepared: false } => 0.55,
+        { DelayMilliseconds: 1, Hot: false, Callers: <= 4 } => 0.95,
+        { DelayMilliseconds: 1, Hot: false, Callers: 8 } => 0.88,
+        { DelayMilliseconds: 5, Hot: false, Callers: 8 } => 0.97,
+        { DelayMilliseconds: 1, Hot: true, Callers: <= 8 } => 0.95,
+        { DelayMilliseconds: 1, Hot: true, Callers: 32 } => 1.0,
+        { DelayMilliseconds: 1, Hot: true, Callers: 128 } => 1.4,
+        { DelayMilliseconds: 5, Hot: true, Callers: 32 } => 1.0,
+        _ => null,
+    };
+
+    // What is left when the cost of the statements themselves, as pgbench has it, is taken out.
+    private static IEnumerable<Threshold> OwnShare(Results results)
+    {
+        foreach (var (prepared, limit) in new[] { (true, 0.92), (false, 0.85) })
+        {
+            if (results.Find(new() { Prepared = prepared }) is { } contest && contest.Has("pgbench-library") && contest.Has(Bare))
+            {
+                yield return new(
+                    "merges as a multiple of a bare UPDATE, against the same multiple of pgbench with the library's statements: " +
+                    Place(contest.Scenario),
+                    contest.Ratio(Library, Bare).Median / contest.Ratio("pgbench-library", "pgbench-bare").Median,
+                    limit,
+                    IsMinimum: true);
             }
         }
     }
@@ -76,7 +105,7 @@ internal static class Thresholds
         }
     }
 
-    private static IEnumerable<Threshold> OnTheHotRow(Results results)
+    private static IEnumerable<Threshold> AgainstOtherLocks(Results results)
     {
         if (results.Find(AtEightCallers with { Hot = true }) is not { } contest)
         {
@@ -87,17 +116,36 @@ internal static class Thresholds
         yield return Faster(contest, "lock", "DistributedLock.Postgres", 5);
     }
 
-    private static IEnumerable<Threshold> Evenness(Results results)
+    private static IEnumerable<Threshold> OnTheHotRow(Results results)
     {
-        foreach (var hot in new[] { false, true })
+        foreach (var contest in results.Contests.Where(
+            static contest => contest.Scenario is { Hot: true, DelayMilliseconds: 1, Callers: >= 8 } && contest.Has(Library)))
         {
-            if (results.Find(AtEightCallers with { Hot = hot }) is { } contest)
+            yield return AtMost(
+                $"99th percentile of the latency as a multiple of the median: {Place(contest.Scenario)}",
+                contest.Figure(Library, static slice => slice.P99Milliseconds / slice.MedianMilliseconds).Median,
+                3);
+            if (contest.Scenario.Callers == 128 && contest.Has(Bare)
+                && contest.Slices[Library].All(static slice => slice.ServerCpuMicroseconds is not null))
             {
                 yield return AtMost(
-                    $"99th percentile of the latency as a multiple of the median: {Place(contest.Scenario)}",
-                    contest.Figure(Library, static slice => slice.P99Milliseconds / slice.MedianMilliseconds).Median,
-                    5);
+                    $"the server's processor time for a merge as a multiple of that for a bare UPDATE: {Place(contest.Scenario)}",
+                    contest.Figure(Library, static slice => slice.ServerCpuMicroseconds!.Value).Median /
+                        contest.Figure(Bare, static slice => slice.ServerCpuMicroseconds!.Value).Median,
+                    0.6);
             }
+        }
+    }
+
+    private static IEnumerable<Threshold> Neighbours(Results results)
+    {
+        if (results.Neighbour is { } neighbour)
+        {
+            yield return AtMost(
+                $"99th percentile of another stack's merges while {NeighbourCheck.Waiting} merges wait for a stuck one, in a pool of " +
+                $"{NeighbourCheck.PoolSize}, as a multiple of that without them",
+                neighbour.BesideStuck.Median / neighbour.Alone.Median,
+                2);
         }
     }
 
@@ -134,8 +182,10 @@ internal static class Thresholds
 
     private static Threshold AtMost(string claim, double measured, double limit) => new(claim, measured, limit, IsMinimum: false);
 
-    private static string Place(Scenario scenario) => scenario.DelayMilliseconds > 0
-        ? $"1 ms each way, {(scenario.Callers is 1 ? "one caller" : $"{scenario.Callers} callers")}, " +
-            $"{(scenario.Hot ? "one hot row" : "separate rows")}"
-        : $"no network in between, one caller, {(scenario.Prepared ? "prepared" : "unprepared")}";
+    private static string Place(Scenario scenario) =>
+        (scenario.DelayMilliseconds > 0
+            ? string.Create(CultureInfo.InvariantCulture, $"{scenario.DelayMilliseconds} ms each way")
+            : "no network in between") +
+        $", {(scenario.Callers is 1 ? "one caller" : $"{scenario.Callers} callers")}, {(scenario.Hot ? "one hot row" : "separate rows")}, " +
+        $"sets of {scenario.Keys} keys{(scenario.Prepared ? "" : ", unprepared")}";
 }

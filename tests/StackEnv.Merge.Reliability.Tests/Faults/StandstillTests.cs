@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace StackEnv.Merge.Reliability.Tests.Faults;
 
 /// <summary>
@@ -35,5 +37,57 @@ public sealed class StandstillTests : DatabaseTest
 
         await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => merging.WaitAsync(Longest));
         Assert.False((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    // In the driver, the call itself connects to the server once more, and waits for that.
+    [Fact]
+    public async Task Cancelling_does_not_hold_up_the_caller_who_cancels()
+    {
+        var id = await Database.InsertAsync();
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString, static settings => settings.Timeout = 10);
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
+        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(20) });
+        await merger.MergeAsync(id, Changes());
+        using var caller = new CancellationTokenSource();
+        proxy.CancelRequests = CancelRequests.Hang;
+        proxy.Arm(new(FromServer: true, Message: 3, Offset: 0, WireAction.Blackhole));
+        var merging = merger.MergeAsync(id, Changes(("A", "1")), caller.Token);
+        await proxy.Struck;
+
+        var watch = Stopwatch.StartNew();
+#pragma warning disable CA1849, S6966 // The call that does not return a task is the one that a host's timer makes.
+        caller.Cancel();
+#pragma warning restore CA1849, S6966
+        var blocked = watch.Elapsed;
+
+        await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => merging.WaitAsync(2 * Longest));
+        Assert.InRange(blocked, TimeSpan.Zero, TimeSpan.FromSeconds(5));
+        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(5), 2 * Longest);
+    }
+
+    // The driver's rollback on the way back to the pool has Command Timeout, here without a limit.
+    [Theory]
+    [InlineData(30)]
+    [InlineData(0)]
+    public async Task Giving_back_a_connection_that_answers_nothing_more_does_not_hold_up_the_caller(int commandTimeout)
+    {
+        var id = await Database.InsertAsync();
+        var (proxy, dataSource) = WireProxy.InFrontOf(
+            Database.ConnectionString, settings => settings.CommandTimeout = commandTimeout);
+        await using var disposeProxy = proxy;
+        var journal = new Journal((_, _) =>
+        {
+            proxy.Arm(WireFault.BeforeServer("ROLLBACK", WireAction.Blackhole));
+            throw new InvalidOperationException("The journal is full.");
+        });
+        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) }, journals: [journal]);
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(20)));
+
+        Assert.Contains(typeof(Journal).FullName!, failure.Message, StringComparison.Ordinal);
+        Assert.True(proxy.HasStruck);
+        Assert.Equal("{}", await Database.EnvAsync(id));
     }
 }
