@@ -77,7 +77,7 @@ internal static class ApiHost
         builder.Services.AddOpenTelemetry().ConfigureResource(static resource => resource.AddService("stacks-api")).WithTracing(tracing =>
         {
             // The request, the merge inside it, and what the driver did for it.
-            tracing.AddAspNetCoreInstrumentation().AddSource("StackEnv.Merge").AddNpgsql();
+            tracing.AddAspNetCoreInstrumentation().AddSource(StackEnvMergeTelemetry.ActivitySourceName).AddNpgsql();
             if (builder.Configuration["Telemetry"] is "console")
             {
                 tracing.AddConsoleExporter();

@@ -11,8 +11,14 @@ namespace StackEnv.Merge;
 /// Merges on a PostgreSQL table. It is thread-safe: one instance for each data source and set of options serves a whole process.
 /// </summary>
 /// <remarks>
-/// Its spans and metrics are those of the <see cref="System.Diagnostics.ActivitySource"/> and the
-/// <see cref="System.Diagnostics.Metrics.Meter"/> named <c>StackEnv.Merge</c>. A logger or a listener that throws changes no outcome.
+/// <para>
+/// Merges into one row get their turns in the order in which they came. Only as many as keep the row busy hold a connection: at most a
+/// quarter of the pool, or eight connections of a small one. The others wait in this process, and that wait counts into
+/// <see cref="StackEnvMergeOptions.LockTimeout"/>. Two mergers know nothing of each other's lines, so one for each table is best.
+/// </para>
+/// <para>
+/// <see cref="StackEnvMergeTelemetry"/> has the names of the spans and metrics. A logger or a listener that throws changes no outcome.
+/// </para>
 /// </remarks>
 public sealed class StackEnvMerger : IStackEnvMerger
 {

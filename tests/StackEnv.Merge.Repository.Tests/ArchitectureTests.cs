@@ -97,7 +97,10 @@ public sealed class ArchitectureTests
             ],
             logged.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
         Assert.Equal(
-            ["error.type", "stackenv.merge.keys_deleted", "stackenv.merge.keys_set", "stackenv.merge.outcome", "stackenv.stack"],
+            [
+                "error.type", "stackenv.merge.keys_deleted", "stackenv.merge.keys_set", "stackenv.merge.line.wait",
+                "stackenv.merge.line.width", "stackenv.merge.outcome", "stackenv.stack.key", "stackenv.stack.owner",
+            ],
             tags.Order(StringComparer.Ordinal));
         Assert.All(Sources(), static source => Assert.DoesNotMatch(
             @"\b(SetTag|AddTag|SetBaggage|AddEvent|AddException)\((?!Telemetry\.\w+Tag, )", source.Value));

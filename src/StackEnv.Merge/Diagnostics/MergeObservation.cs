@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 
 namespace StackEnv.Merge.Diagnostics;
@@ -122,10 +123,14 @@ internal readonly struct MergeObservation : IDisposable
         Activity? activity = null;
         try
         {
-            activity = Telemetry.Source.CreateActivity(Telemetry.SpanName, ActivityKind.Client);
+            activity = Telemetry.Source.CreateActivity(Telemetry.SpanName, ActivityKind.Internal);
             if (activity is { IsAllDataRequested: true })
             {
-                activity.SetTag(Telemetry.StackTag, stack.ToString());
+                activity.SetTag(Telemetry.StackKeyTag, Text(stack.Key));
+                if (stack.Owner is { } owner)
+                {
+                    activity.SetTag(Telemetry.StackOwnerTag, Text(owner));
+                }
             }
 
             activity?.Start();
@@ -138,6 +143,8 @@ internal readonly struct MergeObservation : IDisposable
 
         return activity;
     }
+
+    private static string? Text(object keyOrOwner) => Convert.ToString(keyOrOwner, CultureInfo.InvariantCulture);
 
     private static void Shielded<T>(T what, Action<T> observe)
     {
@@ -155,8 +162,16 @@ internal readonly struct MergeObservation : IDisposable
     private double End(string outcome, string? error)
     {
         var elapsed = Stopwatch.GetElapsedTime(_startedAt);
-        Shielded((elapsed, outcome), static end => Telemetry.Duration.Record(
-            end.elapsed.TotalSeconds, new KeyValuePair<string, object?>(Telemetry.OutcomeTag, end.outcome)));
+        Shielded((elapsed, outcome, error), static end =>
+        {
+            var tags = new TagList { { Telemetry.OutcomeTag, end.outcome } };
+            if (end.error is { } error)
+            {
+                tags.Add(Telemetry.ErrorTypeTag, error);
+            }
+
+            Telemetry.Duration.Record(end.elapsed.TotalSeconds, tags);
+        });
         if (_activity is { } activity)
         {
             activity.SetTag(Telemetry.OutcomeTag, outcome);

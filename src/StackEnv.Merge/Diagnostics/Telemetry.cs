@@ -3,12 +3,12 @@ using System.Diagnostics.Metrics;
 
 namespace StackEnv.Merge.Diagnostics;
 
-/// <summary>The span and the instruments, all under the name <c>StackEnv.Merge</c>.</summary>
+/// <summary>The span and the instruments, under the names of <see cref="StackEnvMergeTelemetry"/>.</summary>
 internal static class Telemetry
 {
-    public const string Name = "StackEnv.Merge";
     public const string SpanName = "stackenv.merge";
-    public const string StackTag = "stackenv.stack";
+    public const string StackKeyTag = "stackenv.stack.key";
+    public const string StackOwnerTag = "stackenv.stack.owner";
     public const string OutcomeTag = "stackenv.merge.outcome";
     public const string KeysSetTag = "stackenv.merge.keys_set";
     public const string KeysDeletedTag = "stackenv.merge.keys_deleted";
@@ -16,9 +16,11 @@ internal static class Telemetry
     public const string LineWidthTag = "stackenv.merge.line.width";
     public const string ErrorTypeTag = "error.type";
 
-    public static readonly ActivitySource Source = new(Name);
+    private static readonly string? Version = typeof(Telemetry).Assembly.GetName().Version?.ToString(fieldCount: 3);
 
-    private static readonly Meter Meter = new(Name);
+    public static readonly ActivitySource Source = new(StackEnvMergeTelemetry.ActivitySourceName, Version);
+
+    private static readonly Meter Meter = new(StackEnvMergeTelemetry.MeterName, Version);
 
     // The buckets that OpenTelemetry recommends for db.client.operation.duration.
     private static readonly InstrumentAdvice<double> Durations =

@@ -276,7 +276,7 @@ public sealed class LineTests : DatabaseTest
         Assert.Equal(1, Sum("stackenv.merge.line.width"));
         var waited = Assert.Single(spans, span =>
             span.GetTagItem("stackenv.merge.line.wait") is not null &&
-            $"{span.GetTagItem("stackenv.stack")}".Contains($"{id}", StringComparison.Ordinal));
+            $"{span.GetTagItem("stackenv.stack.key")}" == $"{id}");
         Assert.Equal(1, waited.GetTagItem("stackenv.merge.line.width"));
 
         double Sum(string instrument)

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
@@ -132,9 +133,120 @@ public sealed class ServiceCollectionTests : DatabaseTest
     }
 
     [Fact]
+    public async Task Options_can_be_set_with_the_hosts_services_at_hand()
+    {
+        await Database.ExecuteAsync("INSERT INTO stacks (slug) VALUES ('shop')");
+        await using var provider = new ServiceCollection()
+            .AddSingleton(Database.DataSource)
+            .AddSingleton("slug")
+            .AddStackEnvMerge(static (services, options) => options.KeyColumn = services.GetRequiredService<string>())
+            .AddKeyedSingleton("eu", Database.DataSource)
+            .AddKeyedStackEnvMerge("eu", static (services, options) => options.KeyColumn = services.GetRequiredService<string>())
+            .BuildServiceProvider();
+
+        Assert.True((await provider.GetRequiredService<IStackEnvMerger>().MergeAsync("shop", Changes(("A", "1")))).Changed);
+        Assert.True((await provider.GetRequiredKeyedService<IStackEnvMerger>("eu").MergeAsync("shop", Changes(("A", "2")))).Changed);
+    }
+
+    [Fact]
+    public async Task Options_can_be_bound_to_the_configuration_which_can_replace_the_statuses()
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["StackEnvMerge:KeyColumn"] = "slug",
+            ["StackEnvMerge:LockTimeout"] = "00:00:01",
+            ["StackEnvMerge:DeletingStatuses:0"] = "gone",
+        }).Build();
+        await Database.ExecuteAsync(
+            "ALTER TABLE stacks DROP CONSTRAINT stacks_status_check; " +
+            "INSERT INTO stacks (slug, status) VALUES ('shop', 'deleting'), ('cafe', 'gone')");
+        await using var bound = new ServiceCollection()
+            .AddSingleton(Database.DataSource)
+            .AddStackEnvMerge(configuration.GetSection("StackEnvMerge").Bind)
+            .BuildServiceProvider();
+        await using var replaced = new ServiceCollection()
+            .AddSingleton(Database.DataSource)
+            .AddStackEnvMerge(options =>
+            {
+                options.DeletingStatuses.Clear();
+                configuration.GetSection("StackEnvMerge").Bind(options);
+            })
+            .BuildServiceProvider();
+        var (adding, replacing) = (bound.GetRequiredService<IStackEnvMerger>(), replaced.GetRequiredService<IStackEnvMerger>());
+
+        await Assert.ThrowsAsync<StackDeletingException>(() => adding.MergeAsync("shop", Changes(("A", "1"))));
+        await Assert.ThrowsAsync<StackDeletingException>(() => adding.MergeAsync("cafe", Changes(("A", "1"))));
+        Assert.True((await replacing.MergeAsync("shop", Changes(("A", "1")))).Changed);
+        await Assert.ThrowsAsync<StackDeletingException>(() => replacing.MergeAsync("cafe", Changes(("A", "1"))));
+    }
+
+    [Fact]
+    public void Options_that_would_be_ignored_are_refused()
+    {
+        var services = new ServiceCollection().AddStackEnvMerge().AddStackEnvMerge().AddKeyedStackEnvMerge("eu");
+
+        Assert.Throws<InvalidOperationException>(() => services.AddStackEnvMerge(static options => options.Table = "apps"));
+        Assert.Throws<InvalidOperationException>(() => services.AddStackEnvMerge(static (_, options) => options.Table = "apps"));
+        var keyed = Assert.Throws<InvalidOperationException>(
+            () => services.AddKeyedStackEnvMerge("eu", static options => options.Table = "apps"));
+        Assert.Contains("the key 'eu'", keyed.Message, StringComparison.Ordinal);
+        Assert.Equal(3, services.AddKeyedStackEnvMerge("us", static options => options.Table = "apps").Count);
+    }
+
+    [Fact]
+    public void A_hosts_own_merger_is_not_replaced_whatever_the_options()
+    {
+        var services = new ServiceCollection()
+            .AddSingleton<IStackEnvMerger>(Database.Merger)
+            .AddStackEnvMerge(static options => options.Table = "apps")
+            .AddStackEnvMerge(static options => options.Table = "apps");
+
+        Assert.Single(services);
+    }
+
+    [Fact]
+    public async Task One_registration_serves_every_key_each_with_its_own_database()
+    {
+        await using var elsewhere = await TestDatabase.CreateAsync();
+        var (here, there) = (await Database.InsertAsync(), await elsewhere.InsertAsync());
+        await using var provider = new ServiceCollection()
+            .AddKeyedSingleton("eu", Database.DataSource)
+            .AddKeyedSingleton("us", elsewhere.DataSource)
+            .AddKeyedStackEnvMerge(KeyedService.AnyKey)
+            .BuildServiceProvider();
+
+        await provider.GetRequiredKeyedService<IStackEnvMerger>("eu").MergeAsync(here, Changes(("A", "eu")));
+        await provider.GetRequiredKeyedService<IStackEnvMerger>("us").MergeAsync(there, Changes(("A", "us")));
+
+        Assert.Equal("""{"A": "eu"}""", await Database.EnvAsync(here));
+        Assert.Equal("""{"A": "us"}""", await elsewhere.EnvAsync(there));
+        Assert.Contains(
+            "of the key 'asia'",
+            Assert.Throws<InvalidOperationException>(() => provider.GetRequiredKeyedService<IStackEnvMerger>("asia")).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_journal_of_any_key_would_run_with_no_merger_and_is_refused()
+    {
+        await using var provider = new ServiceCollection()
+            .AddKeyedSingleton("eu", Database.DataSource)
+            .AddKeyedStackEnvMerge("eu")
+            .AddKeyedSingleton<IStackEnvMergeJournal>(KeyedService.AnyKey, Journal.Silent)
+            .BuildServiceProvider();
+
+        Assert.Throws<InvalidOperationException>(() => provider.GetRequiredKeyedService<IStackEnvMerger>("eu"));
+    }
+
+    [Fact]
     public void Missing_services_are_a_misuse()
     {
         Assert.Throws<ArgumentNullException>("services", static () => ((IServiceCollection)null!).AddStackEnvMerge());
         Assert.Throws<ArgumentNullException>("services", static () => ((IServiceCollection)null!).AddKeyedStackEnvMerge("eu"));
+        Assert.Throws<ArgumentNullException>(
+            "configure", static () => new ServiceCollection().AddStackEnvMerge((Action<IServiceProvider, StackEnvMergeOptions>)null!));
+        Assert.Throws<ArgumentNullException>(
+            "configure",
+            static () => new ServiceCollection().AddKeyedStackEnvMerge("eu", (Action<IServiceProvider, StackEnvMergeOptions>)null!));
     }
 }
