@@ -96,8 +96,8 @@ public static class StackEnvMergeServiceCollectionExtensions
             && services.Any(static service => !service.IsKeyedService && service.ImplementationFactory?.Target is Registration))
         {
             throw new InvalidOperationException(
-                "AddStackEnvMerge was called before, so these options would be ignored. Call it once, or add the other merger under a key " +
-                "with AddKeyedStackEnvMerge.");
+                "AddStackEnvMerge was called before, so these options would be ignored. Call it once, or add the other merger under a " +
+                "key with AddKeyedStackEnvMerge.");
         }
 
         services.TryAddSingleton<IStackEnvMerger>(new Registration(services, configure).Create);
@@ -112,8 +112,8 @@ public static class StackEnvMergeServiceCollectionExtensions
             service.IsKeyedService && Equals(service.ServiceKey, serviceKey) && service.KeyedImplementationFactory?.Target is Registration))
         {
             throw new InvalidOperationException(
-                $"AddKeyedStackEnvMerge was called before with the key '{serviceKey}', so these options would be ignored. Call it once for " +
-                "each key.");
+                $"AddKeyedStackEnvMerge was called before with the key '{serviceKey}', so these options would be ignored. Call it once " +
+                "for each key.");
         }
 
         services.TryAddKeyedSingleton<IStackEnvMerger>(serviceKey, new Registration(services, configure).CreateKeyed);
@@ -136,7 +136,8 @@ public static class StackEnvMergeServiceCollectionExtensions
                 service.ServiceType == typeof(IStackEnvMergeJournal) && Equals(service.ServiceKey, KeyedService.AnyKey)))
             {
                 throw new InvalidOperationException(
-                    "A journal is registered under KeyedService.AnyKey, and no merger would run it. Register it under the key of each merger.");
+                    "A journal is registered under KeyedService.AnyKey, and no merger would run it. Register it under the key of each " +
+                    "merger.");
             }
 
             return Create(

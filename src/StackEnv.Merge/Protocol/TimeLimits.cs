@@ -14,7 +14,9 @@ internal sealed class TimeLimits(TimeSpan lockTimeout)
     // The server gives up on a client that is silent between the two batches only after the client has given up: then the client knows.
     private static readonly TimeSpan IdleMargin = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long a caller waits until its connection is back in the pool; if that takes longer, it goes on without the caller.</summary>
+    /// <summary>
+    /// How long a caller waits until its connection is back in the pool; if that takes longer, it goes on without the caller.
+    /// </summary>
     public static TimeSpan GivingBack { get; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long one merge may wait for its row.</summary>
