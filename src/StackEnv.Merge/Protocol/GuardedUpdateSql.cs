@@ -9,8 +9,10 @@ namespace StackEnv.Merge.Protocol;
 /// </summary>
 internal sealed class GuardedUpdateSql
 {
-    // When the write happens and not now(), which is when the transaction began: in a queue for the row it would run backwards.
-    private const string Clock = "clock_timestamp()";
+    // When the UPDATE's turn comes, after the wait, and not now(), which is when the transaction began: in a queue for the row it would run
+    // backwards. Unlike clock_timestamp() it is not VOLATILE, so a sharded database accepts it.
+    // https://www.postgresql.org/docs/current/functions-datetime.html#FUNCTIONS-DATETIME-CURRENT
+    private const string Clock = "statement_timestamp()";
 
     private readonly string _conservative;
     private readonly string _exact;

@@ -76,7 +76,7 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
             (MergeStep.LockedRead, PostgresErrorCodes.LockNotAvailable) => !transaction.IsRowLocked,
             (MergeStep.LockedRead, PostgresErrorCodes.QueryCanceled) => !transaction.IsRowLocked && transaction.Budget.IsSpent,
             (MergeStep.GuardedUpdate, PostgresErrorCodes.LockNotAvailable) =>
-                string.IsNullOrEmpty(refused.Where) || Provenance.IsAboutRow(refused),
+                Provenance.ContextOf(refused).Length == 0 || Provenance.IsAboutRow(refused),
             _ => false,
         };
 

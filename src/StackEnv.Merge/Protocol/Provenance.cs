@@ -17,6 +17,11 @@ internal static partial class Provenance
     // It names the table. A missing column can be a value that a journal has put between double quotes, or between none.
     private const string OpensTable = "parserOpenTable";
 
+    // Of Citus: a coordinator passes on what a worker said, with a line of context of its own, and says what it cannot plan.
+    // https://github.com/citusdata/citus/blob/main/src/backend/distributed/connection/remote_commands.c
+    private const string PassesOn = "ReportResultError";
+    private const string CannotPlan = "RaiseDeferredErrorInternal";
+
     // Each names the table, and the policy.
     private static readonly string[] ChecksPrivileges = ["aclcheck_error", "check_enable_rls", "ExecWithCheckOptions"];
 
@@ -90,7 +95,18 @@ internal static partial class Provenance
     /// <summary>
     /// Whether the statement waited for the row itself: one line of context, with the place of a row version, as in "(0,5)".
     /// </summary>
-    public static bool IsAboutRow(PostgresException message) => message.Where is { } where && RowVersion.IsMatch(where);
+    public static bool IsAboutRow(PostgresException message) => RowVersion.IsMatch(ContextOf(message));
+
+    /// <summary>
+    /// Where the statement was when it failed, besides at its own text: the lines of context, without the one that names a worker.
+    /// </summary>
+    public static string ContextOf(PostgresException message)
+    {
+        var context = message.Where ?? "";
+        return string.Equals(message.Routine, PassesOn, StringComparison.Ordinal)
+            ? context[..Math.Max(0, context.LastIndexOf('\n'))]
+            : context;
+    }
 
     /// <summary>
     /// Whether the message can be shown. What it can name then is names of the schema, roles and limits, and never a value that a cast,
@@ -119,11 +135,13 @@ internal static partial class Provenance
             PostgresErrorCodes.ReadOnlySqlTransaction or
             PostgresErrorCodes.SerializationFailure or
             PostgresErrorCodes.DeadlockDetected ||
+            (message.SqlState is PostgresErrorCodes.FeatureNotSupported &&
+                string.Equals(message.Routine, CannotPlan, StringComparison.Ordinal)) ||
             HasClass(message, "53"),
     };
 
     private static bool IsAboutOurs(PostgresException message) =>
-        string.IsNullOrEmpty(message.Where) && string.IsNullOrEmpty(message.InternalQuery) && message.InternalPosition == 0;
+        ContextOf(message).Length == 0 && string.IsNullOrEmpty(message.InternalQuery) && message.InternalPosition == 0;
 
     [GeneratedRegex(@"^[^\n]*\([0-9]+,[0-9]+\)[^\n]*$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex RowVersion { get; }

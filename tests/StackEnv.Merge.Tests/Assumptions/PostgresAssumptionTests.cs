@@ -169,10 +169,10 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task The_clock_goes_on_within_a_transaction_and_now_does_not() =>
+    public async Task The_time_of_the_statement_goes_on_within_a_batch_and_now_does_not() =>
         Assert.Equal(["True"], await ReadAsync(
             Database.DataSource, Begin, "SET LOCAL lock_timeout = 1", "DO 'BEGIN PERFORM pg_sleep(0.02); END'",
-            "SELECT now() = transaction_timestamp() AND clock_timestamp() >= now() + interval '20 ms'", "COMMIT"));
+            "SELECT now() = transaction_timestamp() AND statement_timestamp() >= now() + interval '20 ms'", "COMMIT"));
 
     [Fact]
     public async Task A_name_of_more_than_63_bytes_is_cut_at_the_end_of_a_character_wherever_it_is_used()

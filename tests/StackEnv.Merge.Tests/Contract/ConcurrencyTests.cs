@@ -37,6 +37,26 @@ public sealed class ConcurrencyTests : DatabaseTest
     }
 
     [Fact]
+    public async Task In_a_queue_the_time_of_the_writes_never_runs_backwards()
+    {
+        var id = await Database.InsertAsync();
+        await Database.ExecuteAsync(
+            "CREATE TABLE history (version bigserial, at timestamptz); " +
+            Trigger.On("INSERT INTO history (at) VALUES (NEW.updated_at)", "AFTER UPDATE"));
+        var holder = await Database.LockAsync(id);
+        var merger = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromSeconds(60));
+
+        var merging = Enumerable.Range(0, 100).Select(number => merger.MergeAsync(id, Changes(($"K_{number}", "1")))).ToArray();
+        await Database.WaitersAsync(5);
+        await holder.DisposeAsync();
+        await Task.WhenAll(merging);
+
+        Assert.Equal(100, await Database.ScalarAsync<long>("SELECT count(*) FROM history"));
+        Assert.Equal(0, await Database.ScalarAsync<long>(
+            "SELECT count(*) FROM (SELECT at < lag(at) OVER (ORDER BY version) AS back FROM history) AS steps WHERE back"));
+    }
+
+    [Fact]
     public async Task A_held_stack_does_not_hold_up_another()
     {
         var held = await Database.InsertAsync();

@@ -25,7 +25,7 @@ public sealed class SearchPathTests : DatabaseTest
         ("octet_length", "varchar", "integer"),
         ("regexp_replace", "text, text, text, text", "text"), ("regexp_replace", "text, varchar, varchar, varchar", "text"),
         ("regexp_replace", "text, text, text, varchar", "text"),
-        ("clock_timestamp", "", "timestamptz"),
+        ("statement_timestamp", "", "timestamptz"),
     ];
 
     [Theory]
