@@ -19,7 +19,7 @@ public sealed class StackVersionException : StackEnvMergeException
             isTransient: false,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"Stack {stack.AtAnyVersion} is not at version {expected}{(actual is { } other ? $" but at {other}" : "")}. Nothing was " +
+                $"Stack {stack.AtAnyVersion} is {(actual is { } other ? $"at version {other}, " : "")}not at version {expected}. Nothing was " +
                 $"written. Read it again."))
     {
         Expected = expected;
