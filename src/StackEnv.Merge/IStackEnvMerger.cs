@@ -21,7 +21,7 @@ public interface IStackEnvMerger
     /// <param name="cancellationToken">
     /// Cancels the merge. If the commit wins the race against it, the result is returned all the same.
     /// </param>
-    /// <returns>The set as the merge wrote it, with exact counts.</returns>
+    /// <returns>The set as the merge wrote it, with exact counts, and the names of the keys that changed.</returns>
     /// <exception cref="InvalidEnvKeyException">A key breaks the grammar. Nothing was sent to the database.</exception>
     /// <exception cref="InvalidEnvValueException">
     /// A value holds a character that PostgreSQL cannot store. Nothing was sent to the database.
@@ -31,6 +31,9 @@ public interface IStackEnvMerger
     /// </exception>
     /// <exception cref="StackNotFoundException">There is no such stack, or it is another owner's. Nothing was written.</exception>
     /// <exception cref="StackDeletingException">The stack is being torn down, as read under the row lock. Nothing was written.</exception>
+    /// <exception cref="StackVersionException">
+    /// The row is at another version than <see cref="StackRef.AtVersion"/> asks for, as read under the row lock. Nothing was written.
+    /// </exception>
     /// <exception cref="StoredEnvInvalidException">The stored document is not a JSON object. Nothing was written.</exception>
     /// <exception cref="LockTimeoutException">
     /// The row was not locked within <see cref="StackEnvMergeOptions.LockTimeout"/>. Nothing was written; try again.
@@ -53,8 +56,9 @@ public interface IStackEnvMerger
     /// </exception>
     /// <exception cref="ArgumentNullException"><paramref name="changes"/> is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentException">
-    /// <paramref name="stack"/> is the default value, or names no owner although <see cref="StackEnvMergeOptions.RequireOwner"/> is set; or
-    /// <paramref name="changes"/> returns a key more than once.
+    /// <paramref name="stack"/> is the default value, or names no owner although <see cref="StackEnvMergeOptions.RequireOwner"/> is set, or
+    /// names a version without a <see cref="StackEnvMergeOptions.VersionColumn"/>; or <paramref name="changes"/> returns a key more than
+    /// once.
     /// </exception>
     /// <exception cref="InvalidOperationException">
     /// There is an ambient <see cref="Transaction"/>: a merge commits its own transaction and cannot be part of another.

@@ -21,8 +21,8 @@ public abstract class StackEnvMergeException : Exception
 
     /// <summary>
     /// Gets a stable code for this kind of failure, for HTTP bodies, logs and metrics: <c>invalid_env_key</c>, <c>invalid_env_value</c>,
-    /// <c>env_too_large</c>, <c>not_found</c>, <c>stack_deleting</c>, <c>stored_env_invalid</c>, <c>lock_timeout</c>,
-    /// <c>outcome_unknown</c>, <c>store_error</c> or <c>unsuitable_table</c>.
+    /// <c>env_too_large</c>, <c>not_found</c>, <c>stack_deleting</c>, <c>version_mismatch</c>, <c>stored_env_invalid</c>,
+    /// <c>lock_timeout</c>, <c>outcome_unknown</c>, <c>store_error</c> or <c>unsuitable_table</c>.
     /// </summary>
     public string ErrorCode { get; }
 

@@ -54,6 +54,22 @@ public sealed class StackEnvMergeOptions
     public string? UpdatedAtColumn { get; set; } = "updated_at";
 
     /// <summary>
+    /// Gets or sets the <c>bigint</c> column that counts the merges that wrote the row: each of them raises it by one, in the same UPDATE.
+    /// <see langword="null"/>, the default, for none.
+    /// </summary>
+    /// <remarks>
+    /// <para>
+    /// It makes <see cref="MergeResult.Version"/> and <see cref="StackRef.AtVersion"/> available. SQL NULL counts as version 0. A merge that
+    /// changes nothing leaves it as it is. If other code writes the set, have it raise the version too; a trigger that raises it as well
+    /// makes a merge raise it by two. A number that cannot be raised any more fails the merge.
+    /// </para>
+    /// <para>
+    /// PostgreSQL's own <c>xmin</c> cannot take its place: it changes with every column of the row, and with a dump and restore.
+    /// </para>
+    /// </remarks>
+    public string? VersionColumn { get; set; }
+
+    /// <summary>
     /// Gets the values of <see cref="StatusColumn"/> that mean a teardown: nothing is merged into a stack with one of them. Case matters.
     /// The default is <c>deleting</c>.
     /// </summary>

@@ -85,6 +85,14 @@ public sealed class StackEnvMerger : IStackEnvMerger
                 nameof(stack));
         }
 
+        if (stack.Version is not null && _settings.Table.Version is null)
+        {
+            throw new ArgumentException(
+                $"{nameof(StackRef.AtVersion)} needs {nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.VersionColumn)}: " +
+                "name a bigint column.",
+                nameof(stack));
+        }
+
         if (Transaction.Current is not null)
         {
             throw new InvalidOperationException(

@@ -9,7 +9,7 @@ public sealed class StackNotFoundException : StackEnvMergeException
     /// <summary>Initializes a new instance of the exception.</summary>
     /// <param name="stack">The stack that the merge was asked for.</param>
     public StackNotFoundException(StackRef stack)
-        : base(stack, "not_found", isTransient: false, $"There is no stack {stack}.")
+        : base(stack, "not_found", isTransient: false, $"There is no stack {stack.AtAnyVersion}.")
     {
     }
 }

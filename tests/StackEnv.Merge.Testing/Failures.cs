@@ -12,6 +12,7 @@ public static class Failures
         new EnvTooLargeException(Stack, 65_537, 65_536),
         new StackNotFoundException(Stack),
         new StackDeletingException(Stack, "deleting"),
+        new StackVersionException(Stack.AtVersion(17), expected: 17, actual: 18),
         new StoredEnvInvalidException(Stack),
         new LockTimeoutException(Stack, TimeSpan.FromSeconds(3)),
         new MergeOutcomeUnknownException(Stack),

@@ -1,8 +1,11 @@
+using System.Globalization;
+using System.Text.Json;
+
 namespace StackEnv.Merge.Testing;
 
 /// <summary>What the caller of a merge was told, with all its facts, in a form in which two answers can be compared.</summary>
 /// <param name="Code">The outcome as the metrics name it: <c>committed</c>, <c>unchanged</c>, <c>cancelled</c> or an error code.</param>
-/// <param name="Facts">The counts and the set, the sizes, the key, the status or the SQLSTATE.</param>
+/// <param name="Facts">The counts, the names, the version and the set, the sizes, the key, the status or the SQLSTATE.</param>
 public sealed record Told(string Code, string Facts = "")
 {
     public const string Nul = "NUL";
@@ -18,10 +21,26 @@ public sealed record Told(string Code, string Facts = "")
 
     public static Told NotFound { get; } = new("not_found");
 
-    public static Told Merged(bool changed, int keysSet, int keysDeleted, int totalAfter, IEnumerable<KeyValuePair<string, string>> env) =>
-        new(changed ? "committed" : "unchanged", $"{keysSet} set, {keysDeleted} deleted, {totalAfter} in all: {EnvText.Of(env)}");
+    /// <summary>The names count in their order.</summary>
+    public static Told Merged(
+        bool changed,
+        int keysSet,
+        int keysDeleted,
+        int totalAfter,
+        IEnumerable<KeyValuePair<string, string>> env,
+        (IEnumerable<string> Added, IEnumerable<string> Updated, IEnumerable<string> Deleted) keys,
+        long? version)
+    {
+        var names = JsonSerializer.Serialize<IEnumerable<string>[]>([keys.Added, keys.Updated, keys.Deleted]);
+        return new(
+            changed ? "committed" : "unchanged",
+            $"{keysSet} set, {keysDeleted} deleted, {totalAfter} in all, version {version?.ToString(CultureInfo.InvariantCulture) ?? "none"}, " +
+            $"{names}: {EnvText.Of(env)}");
+    }
 
     public static Told Deleting(string status) => new("stack_deleting", status);
+
+    public static Told AtAnotherVersion(long expected, long? actual) => new("version_mismatch", $"{expected} and not {actual}");
 
     public static Told TooLarge(long sizeBytes, long limitBytes) => new("env_too_large", $"{sizeBytes} > {limitBytes}");
 
@@ -31,7 +50,14 @@ public sealed record Told(string Code, string Facts = "")
 
     public static Told StoreError(string sqlState) => new("store_error", sqlState);
 
-    public static Told Of(MergeResult result) => Merged(result.Changed, result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Env);
+    public static Told Of(MergeResult result) => Merged(
+        result.Changed,
+        result.KeysSet,
+        result.KeysDeleted,
+        result.TotalAfter,
+        result.Env,
+        (result.AddedKeys, result.UpdatedKeys, result.DeletedKeys),
+        result.Version);
 
     public static Told Of(Exception failure) => failure switch
     {
@@ -39,6 +65,7 @@ public sealed record Told(string Code, string Facts = "")
         InvalidEnvValueException invalid =>
             InvalidValue(invalid.Key, invalid.Reason.Contains(Nul, StringComparison.Ordinal) ? Nul : Surrogate),
         EnvTooLargeException tooLarge => TooLarge(tooLarge.SizeBytes, tooLarge.LimitBytes),
+        StackVersionException version => AtAnotherVersion(version.Expected, version.Actual),
         StackDeletingException deleting => Deleting(deleting.Status),
         StackEnvStoreException { InnerException: null, SqlState: { } sqlState } => StoreError(sqlState),
         StackEnvStoreException store => StoreError(store.Message),

@@ -5,7 +5,7 @@ using StackEnv.Merge.Text;
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>
-/// The UPDATE that writes only if every guard holds. Its parameters: key, sets, size limit, then owner and deletes, if any.
+/// The UPDATE that writes only if every guard holds. Its parameters: key, sets, size limit, then owner, deletes and version, if any.
 /// </summary>
 internal sealed class GuardedUpdateSql
 {
@@ -18,20 +18,33 @@ internal sealed class GuardedUpdateSql
     private readonly string _exact;
     private readonly bool _hasOwner;
     private readonly bool _hasDeletes;
+    private readonly bool _hasVersion;
     private readonly int _maxEnvBytes;
 
-    public GuardedUpdateSql(MergeSettings settings, bool hasOwner, bool hasDeletes)
+    public GuardedUpdateSql(MergeSettings settings, bool hasOwner, bool hasDeletes, bool hasVersion)
     {
         _hasOwner = hasOwner;
         _hasDeletes = hasDeletes;
+        _hasVersion = hasVersion;
         _maxEnvBytes = settings.MaxEnvBytes;
 
         var table = settings.Table;
         var env = table.EnvVars;
         var deletes = hasOwner ? "$5::text[]" : "$4::text[]";
         var isTheRow = RowSql.Condition(table, key: 1, hasOwner ? 4 : null);
-        var isInTeardown = $"{table.Status}::text IN ({string.Join(", ", settings.DeletingStatuses.Select(SqlQuote.Literal))})";
+        var isRefused = $"{table.Status}::text IN ({string.Join(", ", settings.DeletingStatuses.Select(SqlQuote.Literal))})";
         var touch = table.UpdatedAt is { } updatedAt ? $", {updatedAt} = {Clock}" : "";
+        var returned = $"{env}::text";
+        if (table.Version is { } column)
+        {
+            var version = RowSql.Version(column);
+            touch += $", {column} = {version} + 1";
+            returned += $", {version}";
+            if (hasVersion)
+            {
+                isRefused += $" OR {version} <> ${4 + (hasOwner ? 1 : 0) + (hasDeletes ? 1 : 0)}";
+            }
+        }
 
         // The guards are one CASE, because for any other condition the planner first asks its statistics how many rows may pass, and
         // tries the operators on each of the hundred documents that ANALYZE keeps: that takes longer than all the rest of a merge.
@@ -43,9 +56,9 @@ internal sealed class GuardedUpdateSql
             $"""
             UPDATE {table.Name} SET {env} = {Merged(env)}{touch}
             WHERE {isTheRow}
-              AND CASE WHEN {isInTeardown} THEN false
+              AND CASE WHEN {isRefused} THEN false
                 ELSE {env} @> '{"{}"}' AND {IsChanged(env)} AND octet_length({env}::text) <= $3 END
-            RETURNING {env}::text
+            RETURNING {returned}
             """;
 
         // jsonb prints a space after ':' and ',', so its text is never shorter than the compact form: one cheap comparison often settles
@@ -55,11 +68,11 @@ internal sealed class GuardedUpdateSql
             $"""
             UPDATE {table.Name} SET {env} = {Merged(stored)}{touch}
             WHERE {isTheRow}
-              AND CASE WHEN {isInTeardown} OR jsonb_typeof({stored}) <> 'object' THEN false
+              AND CASE WHEN {isRefused} OR jsonb_typeof({stored}) <> 'object' THEN false
                 ELSE {IsChanged(stored)}
                   AND (octet_length(({Merged(stored)})::text) <= $3
                     OR {CompactBytes(Merged(stored))} <= greatest($3, {CompactBytes(stored)} - 1)) END
-            RETURNING {env}::text
+            RETURNING {returned}
             """;
 
         string Merged(string document) => hasDeletes ? $"({document} || $2) - {deletes}" : $"{document} || $2";
@@ -88,6 +101,11 @@ internal sealed class GuardedUpdateSql
         if (_hasDeletes)
         {
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = request.DeletesArray, NpgsqlDbType = NpgsqlDbType.Unknown });
+        }
+
+        if (_hasVersion)
+        {
+            command.Parameters.Add(RowSql.Parameter(request.Stack.Version!));
         }
 
         return command;

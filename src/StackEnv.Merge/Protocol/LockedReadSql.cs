@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>The locked read: waits for the row, locks it, and returns its status and its document as of now.</summary>
+/// <summary>The locked read: waits for the row, locks it, and returns its status, its document and its version as of now.</summary>
 internal sealed class LockedReadSql
 {
     private readonly string _text;
@@ -12,7 +12,8 @@ internal sealed class LockedReadSql
     {
         _hasOwner = hasOwner;
         var isTheRow = RowSql.Condition(table, key: 1, hasOwner ? 2 : null);
-        _text = $"SELECT {table.Status}::text, {table.EnvVars}::text FROM {table.Name} WHERE {isTheRow} {rowLock}";
+        var version = table.Version is { } column ? $", {RowSql.Version(column)}" : "";
+        _text = $"SELECT {table.Status}::text, {table.EnvVars}::text{version} FROM {table.Name} WHERE {isTheRow} {rowLock}";
     }
 
     public NpgsqlBatchCommand Command(MergeRequest request)

@@ -9,11 +9,15 @@ internal sealed class LockedRow : IDisposable
     {
         Status = reader.IsDBNull(0) ? null : reader.GetString(0);
         Document = RentedJson.Read(reader, 1);
+        Version = reader.FieldCount > 2 ? reader.GetInt64(2) : null;
     }
 
     public string? Status { get; }
 
     public RentedJson? Document { get; }
+
+    /// <summary>The version; <see langword="null"/> if the table has no column for it.</summary>
+    public long? Version { get; }
 
     public static LockedRow Read(NpgsqlDataReader reader) => new(reader);
 

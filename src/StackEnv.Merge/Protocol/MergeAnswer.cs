@@ -43,28 +43,22 @@ internal sealed class MergeAnswer
 
     private static MergeAnswer Written(MergeTransaction transaction, MergeRequest request, MergeSettings settings)
     {
-        var keysDeleted = 0;
-        if (request.DeletesArray is not null)
+        // The row was inserted between the locked read and the UPDATE, so what it held before is unknown. If nothing was committed yet, the
+        // merge is tried once more.
+        if (transaction.Locked is not { } row)
         {
-            // The row was inserted between the locked read and the UPDATE, so what it held before is unknown. If nothing was committed yet,
-            // the merge is tried once more.
-            if (transaction.Locked is not { } row)
-            {
-                return transaction.CommitCompleted
-                    ? Refuse(new MergeOutcomeUnknownException(
-                        request.Stack,
-                        "It was committed, but the stack was created at that moment, so what the merge deleted cannot be counted.",
-                        innerException: null))
-                    : InconclusiveUnlessExact(transaction, new StackNotFoundException(request.Stack));
-            }
-
-            using var before = StoredEnv.Parse(row.Document);
-            keysDeleted = before.EffectOf(request).KeysDeleted;
+            return transaction.CommitCompleted
+                ? Refuse(new MergeOutcomeUnknownException(
+                    request.Stack,
+                    "It was committed, but the stack was created at that moment, so which keys the merge changed is unknown.",
+                    innerException: null))
+                : InconclusiveUnlessExact(transaction, new StackNotFoundException(request.Stack));
         }
 
+        using var before = StoredEnv.Parse(row.Document);
         using var after = StoredEnv.Parse(transaction.Written);
         return after.IsObject
-            ? AnswerWith(after, request, keysDeleted, changed: true)
+            ? AnswerWith(after, request, before.ChangesBy(request), transaction.VersionWritten, changed: true)
             : Refuse(new UnsuitableTableException(
                 request.Stack,
                 $"A trigger stores something other than a JSON object in {settings.Table.EnvVars} of {settings.Table.Name}: fix it.",
@@ -78,21 +72,27 @@ internal sealed class MergeAnswer
             return Refuse(new StackDeletingException(request.Stack, status));
         }
 
+        if (request.Stack.Version is { } expected && row.Version != expected)
+        {
+            return Refuse(new StackVersionException(request.Stack, expected, row.Version));
+        }
+
         using var stored = StoredEnv.Parse(row.Document);
         if (!stored.IsObject)
         {
             return Refuse(new StoredEnvInvalidException(request.Stack));
         }
 
-        var effect = stored.EffectOf(request);
-        if (!effect.Changes)
+        var changes = stored.ChangesBy(request);
+        if (!changes.Any)
         {
-            return AnswerWith(stored, request, keysDeleted: 0, changed: false);
+            return AnswerWith(stored, request, changes, row.Version, changed: false);
         }
 
-        if (effect.Exceeds(settings.MaxEnvBytes))
+        var sizes = stored.SizesWith(request);
+        if (sizes.Exceed(settings.MaxEnvBytes))
         {
-            return Refuse(new EnvTooLargeException(request.Stack, effect.BytesAfter, settings.MaxEnvBytes));
+            return Refuse(new EnvTooLargeException(request.Stack, sizes.After, settings.MaxEnvBytes));
         }
 
         return InconclusiveUnlessExact(transaction, new StackEnvStoreException(
@@ -106,16 +106,21 @@ internal sealed class MergeAnswer
     private static MergeAnswer InconclusiveUnlessExact(MergeTransaction transaction, Exception refusal) =>
         transaction.Guards == Guards.Conservative ? new(result: null, refusal: null) : Refuse(refusal);
 
-    private static MergeAnswer AnswerWith(StoredEnv env, MergeRequest request, int keysDeleted, bool changed)
+    private static MergeAnswer AnswerWith(
+        StoredEnv env, MergeRequest request, StoredEnv.KeyChanges changes, long? version, bool changed)
     {
         var values = env.ToDictionary();
         var result = new MergeResult
         {
             Env = new ReadOnlyDictionary<string, string>(values),
             KeysSet = request.Sets.Count,
-            KeysDeleted = keysDeleted,
+            KeysDeleted = changes.Deleted.Count,
             TotalAfter = values.Count,
             Changed = changed,
+            AddedKeys = changes.Added,
+            UpdatedKeys = changes.Updated,
+            DeletedKeys = changes.Deleted,
+            Version = version,
         };
         return new(result, refusal: null);
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -84,7 +85,16 @@ internal sealed partial class MergeRequest : IDisposable
     /// <summary>Wipes the JSON of the sets: it is full of secrets.</summary>
     public void Dispose() => Array.Clear(SetsJson);
 
-    public bool Deletes(string key) => _deleted?.Contains(key) ?? false;
+    /// <summary>Finds what a key is set to, and the key as a string that is there already.</summary>
+    public bool TrySet(ReadOnlySpan<char> name, [NotNullWhen(true)] out string? key, [NotNullWhen(true)] out string? value) =>
+        Sets.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out key, out value);
+
+    /// <summary>Finds whether a key is deleted, and the key as a string that is there already.</summary>
+    public bool TryDelete(ReadOnlySpan<char> name, [NotNullWhen(true)] out string? key)
+    {
+        key = null;
+        return _deleted is not null && _deleted.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out key);
+    }
 
     // A slug often comes straight from a URL. What PostgreSQL cannot store, no row can have.
     private static bool NamesARow(StackRef stack) =>

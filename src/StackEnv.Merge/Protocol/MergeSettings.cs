@@ -25,6 +25,16 @@ internal sealed class MergeSettings
             CheckName(options.UpdatedAtColumn, nameof(options.UpdatedAtColumn));
         }
 
+        if (options.VersionColumn is not null)
+        {
+            CheckName(options.VersionColumn, nameof(options.VersionColumn));
+            string?[] others = [options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn, options.UpdatedAtColumn];
+            Check(
+                !others.Contains(options.VersionColumn, StringComparer.Ordinal),
+                nameof(options.VersionColumn),
+                "names a column that has another use, and a merge would overwrite it");
+        }
+
         DeletingStatuses = options.DeletingStatuses.ToHashSet(StringComparer.Ordinal);
         Check(
             DeletingStatuses.Count > 0,

@@ -31,7 +31,11 @@ internal sealed class MergeSql
         _strongLockedRead = [.. either.Select(hasOwner => new LockedReadSql(settings.Table, hasOwner, "FOR UPDATE"))];
         _guardedUpdate =
         [
-            .. either.SelectMany(hasOwner => either.Select(hasDeletes => new GuardedUpdateSql(settings, hasOwner, hasDeletes))),
+            .. from hasVersion in either
+               from hasOwner in either
+               from hasDeletes in either
+               where !hasVersion || settings.Table.Version is not null
+               select new GuardedUpdateSql(settings, hasOwner, hasDeletes, hasVersion),
         ];
     }
 
@@ -67,7 +71,9 @@ internal sealed class MergeSql
         (table.NeedsStrongLock ? _strongLockedRead : _lockedRead)[HasOwner(request)].Command(request);
 
     public NpgsqlBatchCommand GuardedUpdate(MergeRequest request, Guards guards) =>
-        _guardedUpdate[(2 * HasOwner(request)) + (request.DeletesArray is null ? 0 : 1)].Command(request, guards);
+        _guardedUpdate[
+            (request.Stack.Version is null ? 0 : 4) + (2 * HasOwner(request)) + (request.DeletesArray is null ? 0 : 1)]
+            .Command(request, guards);
 
     private static int HasOwner(MergeRequest request) => request.Stack.Owner is null ? 0 : 1;
 

@@ -69,6 +69,9 @@ internal sealed class MergeTransaction : IDisposable
     /// <summary>The document as the UPDATE left it.</summary>
     public RentedJson? Written { get; private set; }
 
+    /// <summary>The version as the UPDATE left it; <see langword="null"/> if the table has no column for it.</summary>
+    public long? VersionWritten { get; private set; }
+
     /// <summary>
     /// Whether both rows were read to their ends: only then do <see cref="Locked"/> and <see cref="Written"/> say anything.
     /// </summary>
@@ -144,6 +147,7 @@ internal sealed class MergeTransaction : IDisposable
                 if (++rowsReturned == 1)
                 {
                     Written = RentedJson.Read(reader, 0);
+                    VersionWritten = reader.FieldCount > 1 ? reader.GetInt64(1) : null;
                 }
             }
 

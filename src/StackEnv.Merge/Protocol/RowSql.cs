@@ -15,6 +15,9 @@ internal static class RowSql
     public static string Condition(TargetTable table, int key, int? owner) =>
         $"{table.Key} {Is} ${key}{(owner is null ? "" : $" AND {table.Owner} {Is} ${owner}")}";
 
+    /// <summary>The version as a number: SQL NULL is version 0.</summary>
+    public static string Version(string column) => $"coalesce({column}::bigint, 0)";
+
     public static NpgsqlParameter Parameter(object value) => value switch
     {
         Guid uuid => new NpgsqlParameter<Guid> { TypedValue = uuid, NpgsqlDbType = NpgsqlDbType.Uuid },

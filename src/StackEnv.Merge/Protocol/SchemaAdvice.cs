@@ -89,6 +89,11 @@ internal static class SchemaAdvice
             columns.Add(new(nameof(StackEnvMergeOptions.UpdatedAtColumn), updatedAt, "timestamptz NOT NULL DEFAULT now()"));
         }
 
+        if (table.Version is { } version)
+        {
+            columns.Add(new(nameof(StackEnvMergeOptions.VersionColumn), version, "bigint NOT NULL DEFAULT 0"));
+        }
+
         return columns;
     }
 

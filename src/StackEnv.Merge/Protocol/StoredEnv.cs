@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using StackEnv.Merge.Text;
 
@@ -6,6 +8,8 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>The document of one row, as PostgreSQL writes <c>jsonb</c>. SQL NULL reads as an empty set.</summary>
 internal sealed class StoredEnv : IDisposable
 {
+    private const int NameBuffer = 256;
+
     // What the server could parse is not too deep for us either.
     private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
     private static readonly byte[] EmptySet = "{}"u8.ToArray();
@@ -32,24 +36,47 @@ internal sealed class StoredEnv : IDisposable
     }
 
     /// <summary>What the changes do to this document, by the same rules as the guards of the UPDATE.</summary>
-    public Effect EffectOf(MergeRequest request)
+    public KeyChanges ChangesBy(MergeRequest request)
+    {
+        List<string>? present = null, updated = null, deleted = null;
+        Span<char> buffer = stackalloc char[NameBuffer];
+        foreach (var property in _document.RootElement.EnumerateObject())
+        {
+            var name = NameOf(property, buffer);
+            if (request.TrySet(name, out var key, out var value))
+            {
+                (present ??= []).Add(key);
+                if (!IsString(property) || !property.Value.ValueEquals(value))
+                {
+                    (updated ??= []).Add(key);
+                }
+            }
+            else if (request.TryDelete(name, out key))
+            {
+                (deleted ??= []).Add(key);
+            }
+        }
+
+        var sets = request.Sets.Keys;
+        List<string>? added = sets.Count == (present?.Count ?? 0) ? null
+            : present is null ? [.. sets]
+            : [.. sets.Except(present, StringComparer.Ordinal)];
+        return new(InOrder(added), InOrder(updated), InOrder(deleted));
+    }
+
+    /// <summary>The sizes of this document, and of the one that the changes make of it.</summary>
+    public Sizes SizesWith(MergeRequest request)
     {
         long before = 0, after = 0;
-        int properties = 0, kept = 0, asSet = 0, deleted = 0;
+        int properties = 0, kept = 0;
+        Span<char> buffer = stackalloc char[NameBuffer];
         foreach (var property in _document.RootElement.EnumerateObject())
         {
             var bytes = JsonSize.Property(property);
             before += bytes;
             properties++;
-            if (request.Sets.TryGetValue(property.Name, out var value))
-            {
-                asSet += IsString(property) && property.Value.ValueEquals(value) ? 1 : 0;
-            }
-            else if (request.Deletes(property.Name))
-            {
-                deleted++;
-            }
-            else
+            var name = NameOf(property, buffer);
+            if (!request.TrySet(name, out _, out _) && !request.TryDelete(name, out _))
             {
                 after += bytes;
                 kept++;
@@ -61,19 +88,38 @@ internal sealed class StoredEnv : IDisposable
             after += JsonSize.Property(key, value);
         }
 
-        return new(
-            KeysDeleted: deleted,
-            Changes: deleted > 0 || asSet < request.Sets.Count,
-            BytesBefore: JsonSize.Object(before, properties),
-            BytesAfter: JsonSize.Object(after, kept + request.Sets.Count));
+        return new(Before: JsonSize.Object(before, properties), After: JsonSize.Object(after, kept + request.Sets.Count));
     }
 
     private static bool IsString(JsonProperty property) => property.Value.ValueKind == JsonValueKind.String;
 
-    /// <summary>What a merge does to one document.</summary>
-    public readonly record struct Effect(int KeysDeleted, bool Changes, long BytesBefore, long BytesAfter)
+    // The name without a string of its own: most keys of a set are not among the changes.
+    private static ReadOnlySpan<char> NameOf(JsonProperty property, Span<char> buffer)
+    {
+        var name = JsonMarshal.GetRawUtf8PropertyName(property);
+        return name.Length <= buffer.Length && !name.Contains((byte)'\\')
+            ? buffer[..Encoding.UTF8.GetChars(name, buffer)]
+            : property.Name;
+    }
+
+    private static IReadOnlyList<string> InOrder(List<string>? keys)
+    {
+        keys?.Sort(StringComparer.Ordinal);
+        return keys is null ? [] : [.. keys];
+    }
+
+    /// <summary>What a merge does to one document, by key.</summary>
+    public readonly record struct KeyChanges(
+        IReadOnlyList<string> Added, IReadOnlyList<string> Updated, IReadOnlyList<string> Deleted)
+    {
+        public bool Any => Added.Count + Updated.Count + Deleted.Count > 0;
+    }
+
+    /// <summary>The sizes of a document before and after a merge, in bytes.</summary>
+    [StructLayout(LayoutKind.Auto)]
+    public readonly record struct Sizes(long Before, long After)
     {
         /// <summary>A set over the limit may still be made smaller.</summary>
-        public bool Exceeds(int maxEnvBytes) => BytesAfter > maxEnvBytes && BytesAfter >= BytesBefore;
+        public bool Exceed(int maxEnvBytes) => After > maxEnvBytes && After >= Before;
     }
 }

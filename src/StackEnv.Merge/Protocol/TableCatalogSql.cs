@@ -10,8 +10,7 @@ internal static class TableCatalogSql
     // to_regclass finds what the quoted name in a statement finds, and ::name cuts a name as the parser does.
     //
     // An UPDATE locks its row as FOR UPDATE does if it changes a column that a foreign key could reference: one of a unique index without
-    // an
-    // expression or a condition, valid or not. Columns generated from what a merge writes count, and so do those that a BEFORE trigger
+    // an expression or a condition, valid or not. Columns generated from what a merge writes count, and so do those that a BEFORE trigger
     // assigns, as far as its source shows it.
     // https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-ROWS
     private const string Text =
@@ -24,9 +23,10 @@ internal static class TableCatalogSql
             UNION
             SELECT h.inhrelid FROM family AS f JOIN pg_catalog.pg_inherits AS h ON h.inhparent = f.oid),
           named (role, name) AS (
-            VALUES ('key', $2::name), ('owner', $3::name), ('status', $4::name), ('env_vars', $5::name), ('updated_at', $6::name)),
+            VALUES ('key', $2::name), ('owner', $3::name), ('status', $4::name), ('env_vars', $5::name), ('updated_at', $6::name),
+              ('version', $8::name)),
           col AS (
-            SELECT n.role, a.attnum, a.atttypid, a.attcollation, c.collisdeterministic, a.attgenerated <> '' AS is_generated,
+            SELECT n.role, a.attnum, a.atttypid, a.attcollation, c.collisdeterministic, a.attgenerated <> '' OR a.attidentity = 'a' AS is_generated,
                    pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared
             FROM target AS t
             CROSS JOIN named AS n
@@ -48,6 +48,7 @@ internal static class TableCatalogSql
                 ELSE true END
               WHEN 'env_vars' THEN b.type = 'jsonb'::regtype
               WHEN 'updated_at' THEN b.type = 'timestamptz'::regtype
+              WHEN 'version' THEN b.type = 'int8'::regtype
               ELSE true END
             FROM base AS b JOIN pg_catalog.pg_type AS y ON y.oid = b.type AND y.typtype <> 'd'),
           unique_index AS (
@@ -66,7 +67,7 @@ internal static class TableCatalogSql
             SELECT a.attrelid, a.attnum
             FROM family AS f
             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = f.oid AND NOT a.attisdropped
-            JOIN named AS n ON n.name = a.attname AND n.role IN ('env_vars', 'updated_at')),
+            JOIN named AS n ON n.name = a.attname AND n.role IN ('env_vars', 'updated_at', 'version')),
           generated AS (
             SELECT g.attrelid, g.attnum
             FROM written AS w
@@ -127,6 +128,7 @@ internal static class TableCatalogSql
                     TypedValue = PostgresText.Array(settings.DeletingStatuses),
                     NpgsqlDbType = NpgsqlDbType.Unknown,
                 },
+                Name(names.Version),
             },
         };
     }

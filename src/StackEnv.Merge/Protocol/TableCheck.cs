@@ -128,6 +128,7 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
             "owner" => table.Owner,
             "status" => table.Status,
             "env_vars" => table.EnvVars,
+            "version" => table.Version,
             _ => table.UpdatedAt,
         };
         var alter = $"ALTER TABLE {table.Name} ALTER COLUMN {column}";
@@ -140,15 +141,19 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
                 "status" => $"None of {nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.DeletingStatuses)} is a value of it, " +
                     "so that a stack in teardown would be written to: set them to values of this type.",
                 "env_vars" => $"It must be jsonb: {alter} TYPE jsonb USING {column}::jsonb;",
+                "version" => $"It must be bigint: {alter} TYPE bigint USING {column}::bigint;",
                 _ => "It must be timestamptz, because other types depend on the session's time zone. If its times are in UTC: " +
                     $"{alter} TYPE timestamptz USING {column}::timestamp AT TIME ZONE 'UTC';",
             });
         }
 
-        if (isGenerated && (role is "env_vars" or "updated_at"))
+        if (isGenerated && (role is "env_vars" or "updated_at" or "version"))
         {
+            // Only a number can be an identity column.
+            var identity = role is "version" ? $" Or, if it is an identity column: {alter} DROP IDENTITY;" : "";
             throw Unsuitable(
-                stack, $"Column {column} of {table.Name} is a generated column, which cannot be written: {alter} DROP EXPRESSION;");
+                stack,
+                $"Column {column} of {table.Name} is a generated column, which cannot be written: {alter} DROP EXPRESSION;{identity}");
         }
     }
 

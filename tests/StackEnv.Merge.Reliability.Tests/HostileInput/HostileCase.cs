@@ -30,6 +30,15 @@ internal sealed record HostileCase
 
     public required bool KeepsTime { get; init; }
 
+    /// <summary>Whether the host has merges count in the version column.</summary>
+    public required bool KeepsVersion { get; init; }
+
+    /// <summary>The row's version; <see langword="null"/> is SQL NULL.</summary>
+    public required long? Version { get; init; }
+
+    /// <summary>The version that is asked for; <see langword="null"/> for any.</summary>
+    public required long? AtVersion { get; init; }
+
     public required bool RequiresOwner { get; init; }
 
     /// <summary>Whether there is a journal, so that COMMIT travels by itself.</summary>
@@ -41,6 +50,12 @@ internal sealed record HostileCase
     /// <summary>What is wrong with the options; <see langword="null"/> for nothing.</summary>
     public required OptionFault? Fault { get; init; }
 
+    /// <summary>The reference that the caller passes.</summary>
+    public StackRef Reference => Stack.At(AtVersion);
+
+    /// <summary>Whether the host's options name a version column, be it the table's or not.</summary>
+    public bool NamesVersion => KeepsVersion || Options("any").VersionColumn is not null;
+
     public TableNames Names => OddNames ?? TableNames.Ordinary(Stack.KeyType, Stack.OwnerType);
 
     /// <summary>
@@ -48,7 +63,7 @@ internal sealed record HostileCase
     /// </summary>
     public object? Host => OddNames is not null || Fault is not null
         ? null
-        : (Names, NamesSchema, KeepsTime, RequiresOwner, TakesAnyKey, IsJournaled, IsPrepared, MaxEnvBytes, string.Join(
+        : (Names, NamesSchema, KeepsTime, KeepsVersion, RequiresOwner, TakesAnyKey, IsJournaled, IsPrepared, MaxEnvBytes, string.Join(
             '\0', DeletingStatuses));
 
     /// <summary>The options of the host whose odd schema, or own one, has this name.</summary>
@@ -63,6 +78,7 @@ internal sealed record HostileCase
             StatusColumn = Names.Status,
             EnvVarsColumn = Names.Env,
             UpdatedAtColumn = KeepsTime ? Names.UpdatedAt : null,
+            VersionColumn = KeepsVersion ? Names.Version : null,
             MaxEnvBytes = MaxEnvBytes,
             RequireOwner = RequiresOwner,
             LockTimeout = TimeSpan.FromSeconds(30),
@@ -86,6 +102,8 @@ internal sealed record HostileCase
         text.AppendLine(
             CultureInfo.InvariantCulture,
             $"stack:    {Show(Stack.Key)} of {Show(Stack.Owner)}, columns {Stack.KeyType} and {Stack.OwnerType}");
+        text.AppendLine(
+            CultureInfo.InvariantCulture, $"version:  {Show(Version)}, kept {KeepsVersion}, asked for {Show(AtVersion)}");
         text.AppendLine(CultureInfo.InvariantCulture, $"document: {(Document is null ? "SQL NULL" : HostileText.Show(Document.Written))}");
         foreach (var (key, value) in Changes)
         {

@@ -21,8 +21,8 @@ internal static class HostileCases
                 (1, Gen.OneOf<OptionFault?>([.. OptionFault.OfTheTable])),
                 (1, Gen.OneOf<OptionFault?>([.. OptionFault.OfTheOptions]))),
             Gen.Int[0, 999],
-            Gen.Frequency((9, false), (1, true)).Array[5],
-            (stack, changes, deleting, names, fault, status, rarely) => new HostileCase
+            Gen.Select(Gen.Frequency((9, false), (1, true)).Array[5], HostileVersions.Choice),
+            (stack, changes, deleting, names, fault, status, host) => new HostileCase
             {
                 Stack = stack,
                 Status = StatusOf(status, deleting),
@@ -32,11 +32,14 @@ internal static class HostileCases
                 MaxEnvBytes = DefaultCap,
                 DeletingStatuses = deleting,
                 OddNames = names,
-                NamesSchema = rarely[0],
-                KeepsTime = !rarely[1],
-                RequiresOwner = rarely[2],
-                IsJournaled = rarely[3],
-                IsPrepared = rarely[4],
+                NamesSchema = host.Item1[0],
+                KeepsTime = !host.Item1[1],
+                KeepsVersion = host.Item2.IsKept,
+                Version = host.Item2.Row,
+                AtVersion = host.Item2.Asked,
+                RequiresOwner = host.Item1[2],
+                IsJournaled = host.Item1[3],
+                IsPrepared = host.Item1[4],
                 Fault = fault,
             }));
 

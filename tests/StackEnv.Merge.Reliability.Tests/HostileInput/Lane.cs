@@ -93,6 +93,7 @@ internal sealed class Lane : IAsyncDisposable
 
         var isAsItShouldBe = !string.Equals(before.Version, after.Version, StringComparison.Ordinal)
             && after.IsTouched == hostile.KeepsTime
+            && after.Count == (hostile.KeepsVersion ? (hostile.Version ?? 0) + 1 : hostile.Version)
             && string.Equals(before.Others, after.Others, StringComparison.Ordinal);
         return isAsItShouldBe ? null : $"The version, the time or another column is wrong: {before} became {after}";
     }
@@ -128,7 +129,7 @@ internal sealed class Lane : IAsyncDisposable
     private static string Column(string name) => Quote(TableNames.Cut(name));
 
     private static string Columns(TableNames names) =>
-        RowState.Columns(Column(names.Owner), Column(names.Status), Column(names.Env), Column(names.UpdatedAt));
+        RowState.Columns(Column(names.Owner), Column(names.Status), Column(names.Env), Column(names.UpdatedAt), Column(names.Version));
 
     private async Task CreateAsync(TableNames names, ColumnType keyType, ColumnType ownerType)
     {
@@ -138,7 +139,8 @@ internal sealed class Lane : IAsyncDisposable
             $"""
             CREATE SCHEMA IF NOT EXISTS {schema};
             CREATE TABLE {table} ({Column(names.Key)} {keyType}, {Column(names.Owner)} {ownerType},
-                {Column(names.Status)} text, {Column(names.Env)} jsonb, {Column(names.UpdatedAt)} timestamptz DEFAULT 'epoch');
+                {Column(names.Status)} text, {Column(names.Env)} jsonb, {Column(names.UpdatedAt)} timestamptz DEFAULT 'epoch',
+                {Column(names.Version)} bigint);
             ALTER TABLE {table} ADD EXCLUDE USING hash ({Column(names.Key)} WITH =);
             """);
         _witnesses[names] =
@@ -157,14 +159,16 @@ internal sealed class Lane : IAsyncDisposable
         var names = hostile.Names;
         await using var insert = _database.DataSource.CreateCommand(
             $"""
-            INSERT INTO {Table(names)} ({Column(names.Key)}, {Column(names.Owner)}, {Column(names.Status)}, {Column(names.Env)})
-            VALUES ($1, $2, $3, $4)
+            INSERT INTO {Table(names)} ({Column(names.Key)}, {Column(names.Owner)}, {Column(names.Status)}, {Column(names.Env)},
+                {Column(names.Version)})
+            VALUES ($1, $2, $3, $4, $5)
             RETURNING {Columns(names)}, false, false
             """);
         insert.Parameters.Add(Parameter(hostile.Stack.RowKey, hostile.Stack.KeyType));
         insert.Parameters.Add(Parameter(hostile.Stack.RowOwner, hostile.Stack.OwnerType));
         insert.Parameters.Add(Text(hostile.Status));
         insert.Parameters.Add(Jsonb(hostile.Document?.Written));
+        insert.Parameters.Add(Parameter(hostile.Version, ColumnType.bigint));
         await using var reader = await insert.ExecuteReaderAsync();
         await reader.ReadAsync();
         return RowState.Read(reader) with { Witness = _witnesses[names] };
@@ -175,7 +179,7 @@ internal sealed class Lane : IAsyncDisposable
         try
         {
             var result = await MergerOf(hostile).MergeAsync(
-                hostile.Stack.Reference,
+                hostile.Reference,
                 hostile.Changes.ToDictionary(static change => change.Key, static change => change.Value, StringComparer.Ordinal));
             _watch.Read("result", result.ToString());
             return Told.Of(result);
@@ -185,7 +189,7 @@ internal sealed class Lane : IAsyncDisposable
 #pragma warning restore CA1031
         {
             _watch.Read(failure);
-            var facts = failure is not StackEnvMergeException merge || (merge.Stack == hostile.Stack.Reference && !merge.IsTransient);
+            var facts = failure is not StackEnvMergeException merge || (merge.Stack == hostile.Reference && !merge.IsTransient);
             return facts ? Told.Of(failure) : new("wrong facts", $"{failure}");
         }
     }

@@ -26,6 +26,11 @@ internal static class MergeModel
             return Expectation.Of(new Told("misuse_stack"));
         }
 
+        if (hostile.AtVersion is not null && !hostile.NamesVersion)
+        {
+            return Expectation.Of(new Told("misuse_stack"));
+        }
+
         if (hostile.Changes.SelectMany(change => Defects(change, hostile.TakesAnyKey)).ToHashSet() is { Count: > 0 } defects)
         {
             return new(defects);
@@ -64,6 +69,11 @@ internal static class MergeModel
         if (hostile.Status is { } status && hostile.DeletingStatuses.Contains(status, StringComparer.Ordinal))
         {
             return Expectation.Of(Told.Deleting(status));
+        }
+
+        if (hostile.AtVersion is { } asked && asked != (hostile.Version ?? 0))
+        {
+            return Expectation.Of(Told.AtAnotherVersion(asked, hostile.Version ?? 0));
         }
 
         return (hostile.Document ?? JsonObject.Empty) is JsonObject stored
@@ -122,7 +132,8 @@ internal static class MergeModel
         var keysSet = hostile.Changes.Count(static change => !string.IsNullOrEmpty(change.Value));
         if (string.Equals(stored.Compact, after.Compact, StringComparison.Ordinal))
         {
-            return Expectation.Of(Told.Merged(changed: false, keysSet, keysDeleted: 0, env.Count, env));
+            return Expectation.Of(Told.Merged(
+                changed: false, keysSet, keysDeleted: 0, env.Count, env, ([], [], []), hostile.KeepsVersion ? hostile.Version ?? 0 : null));
         }
 
         var (bytesBefore, bytesAfter) = (stored.CompactBytes, after.CompactBytes);
@@ -131,9 +142,17 @@ internal static class MergeModel
             return Expectation.Of(Told.TooLarge(bytesAfter, hostile.MaxEnvBytes), (bytesAfter, bytesBefore));
         }
 
-        var keysDeleted = hostile.Changes.Count(change => string.IsNullOrEmpty(change.Value) && before.ContainsKey(change.Key));
-        var told = Told.Merged(changed: true, keysSet, keysDeleted, env.Count, env);
+        var deleted = Names(change => string.IsNullOrEmpty(change.Value) && before.ContainsKey(change.Key));
+        var added = Names(change => !string.IsNullOrEmpty(change.Value) && !before.ContainsKey(change.Key));
+        var updated = Names(change => !string.IsNullOrEmpty(change.Value) && before.TryGetValue(change.Key, out var old)
+            && (old is not JsonString text || !string.Equals(text.Value, change.Value, StringComparison.Ordinal)));
+        var told = Told.Merged(
+            changed: true, keysSet, deleted.Length, env.Count, env, (added, updated, deleted),
+            hostile.KeepsVersion ? (hostile.Version ?? 0) + 1 : null);
         return Expectation.Of(told, (bytesAfter, bytesBefore)) with { Stored = after };
+
+        string[] Names(Func<(string Key, string? Value), bool> match) =>
+            [.. hostile.Changes.Where(match).Select(static change => change.Key).Order(StringComparer.Ordinal)];
     }
 
     private static IEnumerable<Told> Defects((string Key, string? Value) change, bool takesAnyKey)

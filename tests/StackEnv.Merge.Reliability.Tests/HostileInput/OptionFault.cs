@@ -23,6 +23,11 @@ internal sealed record OptionFault(string Name, Action<StackEnvMergeOptions> Bre
             "a column name with half of a surrogate pair",
             static options => options.UpdatedAtColumn = "up\ud83ddated",
             new("invalid_option", "UpdatedAtColumn")),
+        new("a version column with NUL", static options => options.VersionColumn = "ver\0sion", new("invalid_option", "VersionColumn")),
+        new(
+            "the version where the set is",
+            static options => options.VersionColumn = options.EnvVarsColumn,
+            new("invalid_option", "VersionColumn")),
         new("no status of a teardown", static options => options.DeletingStatuses.Clear(), new("invalid_option", "DeletingStatuses")),
         new("a status with NUL", static options => options.DeletingStatuses.Add("del\0eting"), new("invalid_option", "DeletingStatuses")),
         new("a cap of one byte", static options => options.MaxEnvBytes = 1, new("invalid_option", "MaxEnvBytes")),
@@ -38,6 +43,7 @@ internal sealed record OptionFault(string Name, Action<StackEnvMergeOptions> Bre
         new("no such owner column", static options => options.OwnerColumn = NoSuchName, UndefinedColumn, NeedsOwner: true),
         new("no such status column", static options => options.StatusColumn = NoSuchName, UndefinedColumn),
         new("no such column of the set", static options => options.EnvVarsColumn = NoSuchName, UndefinedColumn),
+        new("no such column of the version", static options => options.VersionColumn = NoSuchName, UndefinedColumn),
         new("no such column of the time", static options => options.UpdatedAtColumn = NoSuchName, UndefinedColumn),
     ];
 

@@ -28,4 +28,7 @@ internal sealed record StackChoice(ColumnType KeyType, ColumnType OwnerType, obj
             };
         }
     }
+
+    /// <summary>The same reference, into one version if one is asked for.</summary>
+    public StackRef At(long? version) => version is { } asked ? Reference.AtVersion(asked) : Reference;
 }

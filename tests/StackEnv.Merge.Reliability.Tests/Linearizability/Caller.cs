@@ -28,8 +28,10 @@ internal sealed class Caller : IAsyncDisposable
     public async Task<Operation> MergeAsync(MergeRequest request)
     {
         var merger = MergerWith(request.MaxEnvBytes, request.LockTimeout);
+        request = request.ReadsVersion ? request with { AtVersion = (await _history.RowAsync(request.Stack))?.Version ?? 0 } : request;
         StackRef stack = request.Stack;
         stack = request.Owner is { } owner ? stack.OwnedBy(owner) : stack;
+        stack = request.AtVersion is { } version ? stack.AtVersion(version) : stack;
 
         var earliest = await _history.NewestAsync(request.Stack);
         using var cancellation = new CancellationTokenSource();
@@ -51,7 +53,10 @@ internal sealed class Caller : IAsyncDisposable
     {
         if (!_mergers.TryGetValue((maxEnvBytes, lockTimeout), out var merger))
         {
-            merger = new(_dataSource, new() { MaxEnvBytes = maxEnvBytes, LockTimeout = lockTimeout }, journals: _journals);
+            merger = new(
+                _dataSource,
+                new() { MaxEnvBytes = maxEnvBytes, LockTimeout = lockTimeout, VersionColumn = RowHistory.VersionColumn },
+                journals: _journals);
             _mergers.Add((maxEnvBytes, lockTimeout), merger);
         }
 

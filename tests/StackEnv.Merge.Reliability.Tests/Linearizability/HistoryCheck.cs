@@ -56,7 +56,7 @@ internal sealed class HistoryCheck
         ("outcome_unknown", [var index]) =>
             MergeModel.Apply(operation.Request, Before(index)) is ({ Code: "committed" }, var after) && after == _versions[index].State,
 
-        ("unchanged" or "stack_deleting" or "env_too_large" or "not_found", []) =>
+        ("unchanged" or "stack_deleting" or "version_mismatch" or "env_too_large" or "not_found", []) =>
             StatesDuring(operation).Any(state => MergeModel.Apply(operation.Request, state).Told == operation.Told),
 
         ("lock_timeout", []) => operation.Elapsed >= operation.Request.LockTimeout,
@@ -65,9 +65,9 @@ internal sealed class HistoryCheck
         _ => false,
     };
 
-    // Other sessions change the owner and the status, and remove and insert rows: the set is the merges' own.
+    // Other sessions change the owner and the status, and remove and insert rows: the set and its version are the merges' own.
     private bool LeavesTheSetAlone(int index) =>
-        Before(index) is not { } before || _versions[index].State is not { } after || before.Env == after.Env;
+        Before(index) is not { } before || _versions[index].State is not { } after || (before.Env == after.Env && before.Version == after.Version);
 
     private StackState? Before(int index) => index == 0 ? null : _versions[index - 1].State;
 

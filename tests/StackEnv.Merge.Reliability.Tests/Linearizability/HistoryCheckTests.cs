@@ -3,11 +3,11 @@ namespace StackEnv.Merge.Reliability.Tests.Linearizability;
 /// <summary>That the check of histories finds what a wrong library could tell or do.</summary>
 public sealed class HistoryCheckTests
 {
-    private static readonly StackState First = new(Guid.NewGuid(), "healthy", """{"A":"1"}""");
-    private static readonly StackState Second = First with { Env = """{"B":"2"}""" };
+    private static readonly StackState First = new(Guid.NewGuid(), "healthy", """{"A":"1"}""", Version: 16);
+    private static readonly StackState Second = First with { Env = """{"B":"2"}""", Version = 17 };
 
     private static readonly MergeRequest SetBAndDeleteA = Request(("A", null), ("B", "2"));
-    private static readonly Told Truth = Told.Merged(changed: true, keysSet: 1, keysDeleted: 1, totalAfter: 1, EnvText.Parse(Second.Env));
+    private static readonly Told Truth = Merged(keysSet: 1, keysDeleted: 1, totalAfter: 1, changed: true);
 
     [Fact]
     public void The_truth_is_explained()
@@ -22,9 +22,61 @@ public sealed class HistoryCheckTests
     [InlineData(1, 1, 1, false)]
     public void A_wrong_count_is_found(int keysSet, int keysDeleted, int totalAfter, bool changed)
     {
-        var told = Told.Merged(changed, keysSet, keysDeleted, totalAfter, EnvText.Parse(Second.Env));
+        var told = Merged(keysSet, keysDeleted, totalAfter, changed);
 
         Assert.Single(Unexplained([Inserted(), By("caller", Second)], Merge(SetBAndDeleteA, told)));
+    }
+
+    [Theory]
+    [InlineData("", "B", "A")]
+    [InlineData("B", "A", "")]
+    [InlineData("A", "", "B")]
+    public void A_wrong_name_is_found(string added, string updated, string deleted)
+    {
+        var told = Told.Merged(
+            changed: true, 1, 1, 1, EnvText.Parse(Second.Env), (Names(added), Names(updated), Names(deleted)), Second.Version);
+
+        Assert.Single(Unexplained([Inserted(), By("caller", Second)], Merge(SetBAndDeleteA, told)));
+
+        static string[] Names(string name) => name.Length == 0 ? [] : [name];
+    }
+
+    [Theory]
+    [InlineData(16L)]
+    [InlineData(18L)]
+    [InlineData(null)]
+    public void A_wrong_version_is_found(long? version)
+    {
+        var told = Told.Merged(changed: true, 1, 1, 1, EnvText.Parse(Second.Env), (["B"], [], ["A"]), version);
+
+        Assert.Single(Unexplained([Inserted(), By("caller", Second)], Merge(SetBAndDeleteA, told)));
+    }
+
+    [Theory]
+    [InlineData(16)]
+    [InlineData(18)]
+    public void A_version_that_was_left_or_skipped_is_found(long version)
+    {
+        Assert.Single(Unexplained([Inserted(), By("caller", Second with { Version = version })], Merge(SetBAndDeleteA, Truth)));
+    }
+
+    [Fact]
+    public void A_merge_into_another_version_is_found()
+    {
+        RowVersion[] versions = [Inserted(), By("caller", Second)];
+
+        Assert.Empty(Unexplained(versions, Merge(SetBAndDeleteA with { AtVersion = 16 }, Truth)));
+        Assert.Single(Unexplained(versions, Merge(SetBAndDeleteA with { AtVersion = 15 }, Truth)));
+    }
+
+    [Fact]
+    public void A_version_mismatch_that_was_none_is_found()
+    {
+        var refused = Merge(SetBAndDeleteA with { AtVersion = 15 }, Told.AtAnotherVersion(15, 16));
+
+        Assert.Empty(Unexplained([Inserted()], refused));
+        Assert.Single(Unexplained([Inserted()], refused with { Told = Told.AtAnotherVersion(15, 17) }));
+        Assert.Single(Unexplained([Inserted()], refused with { Request = SetBAndDeleteA with { AtVersion = 16 } }));
     }
 
     [Fact]
@@ -92,8 +144,11 @@ public sealed class HistoryCheckTests
         Assert.Empty(Unexplained([Inserted()], timedOut with { Elapsed = timedOut.Request.LockTimeout }));
     }
 
+    private static Told Merged(int keysSet, int keysDeleted, int totalAfter, bool changed) => Told.Merged(
+        changed, keysSet, keysDeleted, totalAfter, EnvText.Parse(Second.Env), (["B"], [], ["A"]), Second.Version);
+
     private static MergeRequest Request(params (string Key, string? Value)[] changes) => new(
-        "merge", Guid.Empty, Owner: null, changes.ToDictionary(), MaxEnvBytes: 65_536, LockTimeout: TimeSpan.FromSeconds(1),
+        "merge", Guid.Empty, Owner: null, ReadsVersion: false, AtVersion: null, changes.ToDictionary(), MaxEnvBytes: 65_536, LockTimeout: TimeSpan.FromSeconds(1),
         CancelAfter: null);
 
     private static Operation Merge(MergeRequest request, Told told) =>

@@ -53,7 +53,7 @@ public sealed class LinearizabilityTests(ITestOutputHelper output) : DatabaseTes
         Report(campaign, operations, unexplained.ConvertAll(static found => found.Kind), versions);
         Assert.True(unexplained.Count == 0, string.Join('\n', unexplained.Take(5).Select(static found => found.Text)));
         Assert.Superset(
-            new HashSet<string> { "committed", "unchanged", "stack_deleting", "env_too_large", "not_found" },
+            new HashSet<string> { "committed", "unchanged", "stack_deleting", "version_mismatch", "env_too_large", "not_found" },
             operations.Select(static operation => operation.Told.Code).ToHashSet());
     }
 

@@ -26,25 +26,33 @@ internal static class MergeModel
             return (Told.Deleting(row.Status), row);
         }
 
+        if (request.AtVersion is { } expected && expected != row.Version)
+        {
+            return (Told.AtAnotherVersion(expected, row.Version), row);
+        }
+
         var env = EnvText.Parse(row.Env);
-        var deleted = 0;
+        SortedSet<string> added = new(StringComparer.Ordinal), updated = new(StringComparer.Ordinal), deleted = new(StringComparer.Ordinal);
         foreach (var (key, value) in request.Changes)
         {
+            var isThere = env.TryGetValue(key, out var old);
             if (!string.IsNullOrEmpty(value))
             {
                 env[key] = value;
+                _ = isThere ? old != value && updated.Add(key) : added.Add(key);
             }
             else if (env.Remove(key))
             {
-                deleted++;
+                deleted.Add(key);
             }
         }
 
-        var after = row with { Env = EnvText.Of(env) };
-        var changed = after != row;
+        var text = EnvText.Of(env);
+        var changed = text != row.Env;
+        var after = changed ? row with { Env = text, Version = row.Version + 1 } : row;
         var bytes = EnvText.Bytes(env);
         return changed && bytes > request.MaxEnvBytes && bytes >= EnvText.Bytes(EnvText.Parse(row.Env))
             ? (Told.TooLarge(bytes, request.MaxEnvBytes), row)
-            : (Told.Merged(changed, sets.Count, deleted, env.Count, env), after);
+            : (Told.Merged(changed, sets.Count, deleted.Count, env.Count, env, (added, updated, deleted), after.Version), after);
     }
 }

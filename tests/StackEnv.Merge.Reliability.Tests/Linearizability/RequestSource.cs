@@ -32,6 +32,8 @@ internal sealed class RequestSource(string caller, IReadOnlyList<Guid> stacks, R
             Owner: kind is "for a stranger"
                 ? Guid.NewGuid()
                 : random.Next(4) == 0 ? Stacks.PossibleOwners[random.Next(Stacks.PossibleOwners.Count)] : null,
+            ReadsVersion: random.Next(4) == 0,
+            AtVersion: null,
             changes,
             MaxEnvBytes: random.Next(4) switch { 0 => 90, 1 => 180, _ => 65_536 },
             LockTimeout: random.Next(3) == 0 ? TimeSpan.FromMilliseconds(15) : TimeSpan.FromSeconds(60),

@@ -7,10 +7,14 @@ namespace StackEnv.Merge.Reliability.Tests.Linearizability;
 /// </remarks>
 internal sealed class RowHistory(TestDatabase database)
 {
+    /// <summary>The column that merges raise. No other session of the campaign writes it.</summary>
+    public const string VersionColumn = "revision";
+
     public static async Task<RowHistory> CreateAsync(TestDatabase database)
     {
         await database.ExecuteAsync(
             """
+            ALTER TABLE stacks ADD COLUMN revision bigint;
             CREATE SEQUENCE row_versions;
             CREATE TABLE history
             (
@@ -20,6 +24,7 @@ internal sealed class RowHistory(TestDatabase database)
                 team_id uuid NULL,
                 status  text NULL,
                 env     jsonb NULL,
+                revision bigint NULL,
                 PRIMARY KEY (stack, version)
             );
             CREATE FUNCTION record_version() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -28,7 +33,8 @@ internal sealed class RowHistory(TestDatabase database)
                     INSERT INTO history VALUES (OLD.id, nextval('row_versions'), current_setting('application_name'));
                 ELSE
                     INSERT INTO history
-                    VALUES (NEW.id, nextval('row_versions'), current_setting('application_name'), NEW.team_id, NEW.status, NEW.env_vars);
+                    VALUES (NEW.id, nextval('row_versions'), current_setting('application_name'), NEW.team_id, NEW.status, NEW.env_vars,
+                            NEW.revision);
                 END IF;
                 RETURN NULL;
             END $$;
@@ -44,15 +50,15 @@ internal sealed class RowHistory(TestDatabase database)
     /// <summary>The row as it stands; <see langword="null"/> where there is none.</summary>
     public async Task<StackState?> RowAsync(Guid stack) =>
         (await ReadAsync(
-            "SELECT 0::bigint, '', team_id, status, env_vars::text FROM stacks WHERE id = $1", stack)).SingleOrDefault()?.State;
+            "SELECT 0::bigint, '', team_id, status, env_vars::text, revision FROM stacks WHERE id = $1", stack)).SingleOrDefault()?.State;
 
     /// <summary>All versions of one row, in the order of their commits.</summary>
     public Task<List<RowVersion>> OfAsync(Guid stack) =>
-        ReadAsync("SELECT version, writer, team_id, status, env::text FROM history WHERE stack = $1 ORDER BY version", stack);
+        ReadAsync("SELECT version, writer, team_id, status, env::text, revision FROM history WHERE stack = $1 ORDER BY version", stack);
 
     /// <summary>The sets that the journal recorded for one row, in the order of their commits.</summary>
     public async Task<List<string>> AuditedAsync(Guid stack) =>
-        (await ReadAsync("SELECT id, '', stack, '', env::text FROM audit WHERE stack = $1 ORDER BY id", stack)).ConvertAll(
+        (await ReadAsync("SELECT id, '', stack, '', env::text, 0::bigint FROM audit WHERE stack = $1 ORDER BY id", stack)).ConvertAll(
             static entry => entry.State!.Env);
 
     private async Task<List<RowVersion>> ReadAsync(string sql, Guid stack)
@@ -67,7 +73,9 @@ internal sealed class RowHistory(TestDatabase database)
         {
             var state = await reader.IsDBNullAsync(4)
                 ? null
-                : new StackState(reader.GetGuid(2), reader.GetString(3), EnvText.Of(EnvText.Parse(reader.GetString(4))));
+                : new StackState(
+                    reader.GetGuid(2), reader.GetString(3), EnvText.Of(EnvText.Parse(reader.GetString(4))),
+                    await reader.IsDBNullAsync(5) ? 0 : reader.GetInt64(5));
             versions.Add(new(reader.GetInt64(0), reader.GetString(1), state));
         }
 

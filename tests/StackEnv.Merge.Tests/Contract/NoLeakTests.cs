@@ -10,8 +10,8 @@ public sealed class NoLeakTests : DatabaseTest
 
     private static readonly string[] EveryErrorCode =
     [
-        "invalid_env_key", "invalid_env_value", "env_too_large", "not_found", "stack_deleting", "stored_env_invalid", "lock_timeout",
-        "outcome_unknown", "store_error",
+        "invalid_env_key", "invalid_env_value", "env_too_large", "not_found", "stack_deleting", "version_mismatch", "stored_env_invalid",
+        "lock_timeout", "outcome_unknown", "store_error",
     ];
 
     [Fact]
@@ -50,6 +50,8 @@ public sealed class NoLeakTests : DatabaseTest
         await FailAsync(await Database.InsertAsync(stored, status: "deleting"), changes);
         await FailAsync(await Database.InsertAsync($"[\"{Secret}\"]"), changes);
         await FailAsync(stack, Changes(("MORE", Secret)), static options => options.MaxEnvBytes = 60);
+        await Database.ExecuteAsync("ALTER TABLE stacks ADD COLUMN version bigint");
+        await FailAsync(((StackRef)stack).AtVersion(1), changes, static options => options.VersionColumn = "version");
 
         // The wait for the row.
         await using (await Database.LockAsync(stack))
@@ -119,5 +121,31 @@ public sealed class NoLeakTests : DatabaseTest
             await FailAsync(await Database.InsertAsync(stored), changes);
             await Database.ExecuteAsync("DROP TRIGGER act ON stacks");
         }
+    }
+
+    [Fact]
+    public async Task No_name_of_a_key_shows_where_merges_are_observed()
+    {
+        using var watch = new LeakWatch(Secret, "StackEnv.Merge");
+        await Database.ExecuteAsync("ALTER TABLE stacks ADD COLUMN version bigint");
+        StackRef stack = await Database.InsertAsync($$"""{"{{Secret}}-old": "1", "{{Secret}}-port": "1"}""");
+        var merger = new StackEnvMerger(
+            Database.DataSource, new() { VersionColumn = "version", IsValidKey = static _ => true }, watch);
+        var changes = Changes((Secret + "-old", ""), (Secret + "-port", "2"), (Secret + "-new", "3"));
+
+        var result = await merger.MergeAsync(stack.AtVersion(0), changes);
+        watch.Read("result", result.ToString());
+        watch.Read(await Assert.ThrowsAsync<StackVersionException>(() => merger.MergeAsync(stack.AtVersion(0), changes)));
+        await merger.MergeAsync(stack, changes);
+
+        Assert.Equal(1, result.AddedKeys.Count * result.UpdatedKeys.Count * result.DeletedKeys.Count);
+        Assert.Superset(
+            new HashSet<string>(StringComparer.Ordinal)
+            {
+                "span stackenv.merge committed", "span stackenv.merge unchanged", "span stackenv.merge version_mismatch",
+                "log MergeCommitted", "log MergeUnchanged", "log MergeRefused",
+            },
+            watch.Seen.Keys.ToHashSet(StringComparer.Ordinal));
+        Assert.Empty(watch.Leaks);
     }
 }

@@ -100,15 +100,17 @@ public sealed class OutcomeTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_stack_that_is_created_between_the_locked_read_and_the_update_is_merged_into_and_said_to_be()
+    public async Task Which_keys_a_merge_changed_in_a_stack_that_was_created_before_its_update_is_not_made_up()
     {
         await using var lane = await ProxiedAsync(await Database.InsertAsync());
         var created = Guid.NewGuid();
 
-        var result = await CreateWithinAsync(lane, created, Changes(("A", "1")));
+        var unknown = await Assert.ThrowsAsync<MergeOutcomeUnknownException>(
+            () => CreateWithinAsync(lane, created, Changes(("NEW", "changed"))));
 
-        Assert.Equal((1, 0, 2, true), (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
-        Assert.Equal("""{"A": "1", "NEW": "n"}""", await Database.EnvAsync(created));
+        Assert.Contains("It was committed", unknown.Message, StringComparison.Ordinal);
+        Assert.Equal("""{"NEW": "changed"}""", await Database.EnvAsync(created));
+        Assert.False((await lane.Merger.MergeAsync(created, Changes(("NEW", "changed")))).Changed);
     }
 
     [Fact]
@@ -128,10 +130,12 @@ public sealed class OutcomeTests : DatabaseTest
         await using var lane = await ProxiedAsync(await Database.InsertAsync(), withJournal: true);
         var created = Guid.NewGuid();
 
-        var result = await CreateWithinAsync(lane, created, Changes(("NEW", "")));
+        var result = await CreateWithinAsync(lane, created, Changes(("NEW", ""), ("A", "1")));
 
-        Assert.Equal((0, 1, 0, true), (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
-        Assert.Equal("{}", await Database.EnvAsync(created));
+        Assert.Equal((1, 1, 1, true), (result.KeysSet, result.KeysDeleted, result.TotalAfter, result.Changed));
+        Assert.Equal("A", Assert.Single(result.AddedKeys));
+        Assert.Equal("NEW", Assert.Single(result.DeletedKeys));
+        Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(created));
     }
 
     [Fact]

@@ -35,6 +35,19 @@ public sealed class RoundTripTests : DatabaseTest, IAsyncLifetime
         Assert.Equal(1, await CountAsync(() => _merger.MergeAsync(_id, Changes(("A", "1")))));
 
     [Fact]
+    public async Task A_merge_into_one_version_is_one_round_trip_and_so_is_its_refusal()
+    {
+        await Database.ExecuteAsync("ALTER TABLE stacks ADD COLUMN version bigint");
+        var merger = new StackEnvMerger(_dataSource, new() { VersionColumn = "version" });
+        await merger.MergeAsync(_id, Changes(("WARM", "up")));
+        var stack = ((StackRef)_id).AtVersion(0);
+
+        Assert.Equal(1, await CountAsync(() => merger.MergeAsync(stack, Changes(("B", "2")))));
+        Assert.Equal(1, await CountAsync(
+            () => Assert.ThrowsAsync<StackVersionException>(() => merger.MergeAsync(stack, Changes(("B", "3"))))));
+    }
+
+    [Fact]
     public async Task Not_found_is_one_round_trip() =>
         Assert.Equal(1, await CountAsync(
             () => Assert.ThrowsAsync<StackNotFoundException>(() => _merger.MergeAsync(Guid.NewGuid(), Changes(("A", "2"))))));

@@ -87,7 +87,7 @@ public sealed class StackRefTests : DatabaseTest
     }
 
     [Fact]
-    public void References_compare_by_key_and_owner()
+    public void References_compare_by_key_owner_and_version()
     {
         StackRef stack = "shop";
 
@@ -96,6 +96,10 @@ public sealed class StackRefTests : DatabaseTest
         Assert.True(stack != "other");
         Assert.NotEqual(stack, stack.OwnedBy(1));
         Assert.NotEqual(stack.OwnedBy("1"), stack.OwnedBy(1));
+        Assert.NotEqual(stack, stack.AtVersion(0));
+        Assert.True(stack.AtVersion(1) != stack.AtVersion(2));
+        Assert.Equal(stack.AtVersion(1).OwnedBy(7), stack.OwnedBy(7).AtVersion(1));
+        Assert.Equal(stack.AtVersion(1).GetHashCode(), ((StackRef)"shop").AtVersion(1).GetHashCode());
         Assert.False(stack.Equals("shop" as object));
         Assert.Equal(stack.OwnedBy(1).GetHashCode(), ((StackRef)"shop").OwnedBy(1).GetHashCode());
     }
@@ -108,6 +112,8 @@ public sealed class StackRefTests : DatabaseTest
         Assert.Equal("3f2504e0-4f89-41d3-9a0c-0305e82c3301", ((StackRef)uuid).ToString());
         Assert.Equal("\"sh\\u000Aop\" of owner 7", ((StackRef)"sh\nop").OwnedBy(7).ToString());
         Assert.Equal("42 of owner \"team\"", ((StackRef)42L).OwnedBy("team").ToString());
+        Assert.Equal("42 at version 17", ((StackRef)42L).AtVersion(17).ToString());
+        Assert.Equal("42 of owner 7 at version -17", ((StackRef)42L).OwnedBy(7).AtVersion(-17).ToString());
         Assert.Equal("(none)", default(StackRef).ToString());
     }
 
@@ -116,16 +122,19 @@ public sealed class StackRefTests : DatabaseTest
     {
         Assert.Throws<InvalidOperationException>(static () => default(StackRef).Key);
         Assert.Throws<InvalidOperationException>(static () => default(StackRef).OwnedBy(1));
+        Assert.Throws<InvalidOperationException>(static () => default(StackRef).AtVersion(1));
         Assert.Throws<ArgumentNullException>("key", static () => (StackRef)null!);
         Assert.Throws<ArgumentNullException>("owner", static () => ((StackRef)"shop").OwnedBy(null!));
     }
 
     [Fact]
-    public void A_hosts_fake_can_read_the_key_and_the_owner()
+    public void A_hosts_fake_can_read_the_key_the_owner_and_the_version()
     {
         var stack = ((StackRef)"shop").OwnedBy(7);
 
         Assert.Equal("shop", stack.Key);
         Assert.Equal(7L, stack.Owner);
+        Assert.Null(stack.Version);
+        Assert.Equal(17, stack.AtVersion(16).AtVersion(17).OwnedBy("other").Version);
     }
 }

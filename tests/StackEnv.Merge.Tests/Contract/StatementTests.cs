@@ -69,6 +69,27 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
+    public async Task With_a_version()
+    {
+        await Database.ExecuteAsync("ALTER TABLE stacks ADD COLUMN version bigint");
+        StackRef stack = await Database.InsertAsync("""{"A": "1"}""", team: Guid.Empty);
+
+        await RecordAsync("any version", stack, Changes(("B", "2")), Versioned);
+        await RecordAsync("at a version", stack.AtVersion(1), Changes(("A", ""), ("B", "3")), Versioned);
+        await RecordAsync("at a version, with an owner", stack.OwnedBy(Guid.Empty).AtVersion(2), Changes(("A", "1")), Versioned);
+        await RecordAsync("at another version", stack.AtVersion(2), Changes(("A", "2")), Versioned);
+        await RecordAsync("near the limit", stack.AtVersion(3), Changes(("A", new string('x', 80))), static options =>
+        {
+            Versioned(options);
+            options.MaxEnvBytes = 101;
+        });
+
+        await Verifier.Verify(_transcript.ToString());
+
+        static void Versioned(StackEnvMergeOptions options) => options.VersionColumn = "version";
+    }
+
+    [Fact]
     public async Task Names_and_limits_come_from_the_options()
     {
         await Database.ExecuteAsync(

@@ -169,6 +169,18 @@ public sealed class ValidationTests : IAsyncDisposable
         await Assert.ThrowsAsync<ArgumentException>("stack", () => _merger.MergeAsync(default, new Dictionary<string, string?>()));
 
     [Fact]
+    public async Task A_version_is_a_misuse_without_a_column_for_it()
+    {
+        var stack = ((StackRef)1L).AtVersion(17);
+
+        var misuse = await Assert.ThrowsAsync<ArgumentException>(
+            "stack", () => _merger.MergeAsync(stack, new Dictionary<string, string?>()));
+        Assert.Contains("VersionColumn", misuse.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<StackEnvStoreException>(
+            () => new StackEnvMerger(_nowhere, new() { VersionColumn = "version" }).MergeAsync(stack, new Dictionary<string, string?>()));
+    }
+
+    [Fact]
     public async Task A_missing_owner_is_a_misuse_where_one_is_required()
     {
         var merger = new StackEnvMerger(_nowhere, new() { RequireOwner = true });

@@ -18,6 +18,17 @@ public sealed class OptionsTests : IAsyncDisposable
         { "StatusColumn is empty", static options => options.StatusColumn = "" },
         { "EnvVarsColumn is empty", static options => options.EnvVarsColumn = "" },
         { "UpdatedAtColumn is empty", static options => options.UpdatedAtColumn = "" },
+        { "VersionColumn is empty", static options => options.VersionColumn = "" },
+        { "VersionColumn has a character that PostgreSQL cannot store", static options => options.VersionColumn = "a\0b" },
+        { "VersionColumn names a column that has another use, and a merge would overwrite it", static options => options.VersionColumn = "id" },
+        {
+            "VersionColumn names a column that has another use, and a merge would overwrite it",
+            static options => options.VersionColumn = options.OwnerColumn
+        },
+        {
+            "VersionColumn names a column that has another use, and a merge would overwrite it",
+            static options => options.VersionColumn = options.UpdatedAtColumn
+        },
         {
             "DeletingStatuses names no status, so that a stack in teardown would be written to",
             static options => options.DeletingStatuses.Clear()
@@ -66,6 +77,7 @@ public sealed class OptionsTests : IAsyncDisposable
         Assert.Equal(
             ("stacks", "id", "team_id", "status", "env_vars", "updated_at"),
             (options.Table, options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn, options.UpdatedAtColumn));
+        Assert.Null(options.VersionColumn);
         Assert.Equal(["deleting"], options.DeletingStatuses);
         Assert.Equal((TimeSpan.FromSeconds(3), 65_536, false), (options.LockTimeout, options.MaxEnvBytes, options.RequireOwner));
     }

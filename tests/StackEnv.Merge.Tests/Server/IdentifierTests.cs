@@ -6,28 +6,29 @@ namespace StackEnv.Merge.Tests;
 public sealed class IdentifierTests : DatabaseTest
 {
     [Theory]
-    [InlineData("Mixed Case", "ID", "Owner", "Status", "Env Vars", "Updated At")]
-    [InlineData("quote\"d", "i\"d", "own\"er", "sta\"tus", "env\"", "\"")]
-    [InlineData("select", "from", "where", "order", "group", "user")]
-    [InlineData("dots.in.name", "a.b", "c.d", "e.f", "g.h", "i.j")]
-    [InlineData("stacks; DROP TABLE stacks; --", "id = id OR 1=1", "$1", "'", "--", "/*")]
-    [InlineData("carriage\rreturn", "line\nfeed", "form\ffeed", "next\u0085line", "line\u2028separator", "paragraph\u2029separator")]
-    [InlineData("таблица", "ключ", "владелец", "статус", "переменные", "время")]
-    public async Task Odd_names_work(string table, string key, string owner, string status, string env, string updatedAt)
+    [InlineData("Mixed Case", "ID", "Owner", "Status", "Env Vars", "Updated At", "Version")]
+    [InlineData("quote\"d", "i\"d", "own\"er", "sta\"tus", "env\"", "\"", "\"\"")]
+    [InlineData("select", "from", "where", "order", "group", "user", "table")]
+    [InlineData("dots.in.name", "a.b", "c.d", "e.f", "g.h", "i.j", "k.l")]
+    [InlineData("stacks; DROP TABLE stacks; --", "id = id OR 1=1", "$1", "'", "--", "/*", "*/")]
+    [InlineData("carriage\rreturn", "line\nfeed", "form\ffeed", "next\u0085line", "line\u2028separator", "paragraph\u2029separator", "tab\tbed")]
+    [InlineData("таблица", "ключ", "владелец", "статус", "переменные", "время", "версия")]
+    public async Task Odd_names_work(string table, string key, string owner, string status, string env, string updatedAt, string version)
     {
         using var builder = new NpgsqlCommandBuilder();
         string Quote(string name) => builder.QuoteIdentifier(name);
         await Database.ExecuteAsync(
             $"CREATE TABLE {Quote(table)} ({Quote(key)} bigint PRIMARY KEY, {Quote(owner)} bigint, {Quote(status)} text, {Quote(env)} " +
-            $"jsonb, {Quote(updatedAt)} timestamptz)");
+            $"jsonb, {Quote(updatedAt)} timestamptz, {Quote(version)} bigint)");
         await Database.ExecuteAsync($"INSERT INTO {Quote(table)} VALUES (1, 7, 'up', NULL, NULL), (2, 7, 'up', NULL, NULL)");
         var merger = Database.MergerWith(options =>
-            (options.Table, options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn, options.UpdatedAtColumn) =
-            (table, key, owner, status, env, updatedAt));
+            (options.Table, options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn, options.UpdatedAtColumn,
+                options.VersionColumn) =
+            (table, key, owner, status, env, updatedAt, version));
 
-        var result = await merger.MergeAsync(((StackRef)1L).OwnedBy(7), Changes(("A", "1")));
+        var result = await merger.MergeAsync(((StackRef)1L).OwnedBy(7).AtVersion(0), Changes(("A", "1")));
 
-        Assert.True(result.Changed);
+        Assert.Equal(1, result.Version);
         Assert.Equal(
             1,
             await Database.ScalarAsync<long>(

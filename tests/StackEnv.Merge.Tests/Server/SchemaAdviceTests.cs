@@ -11,6 +11,7 @@ public sealed class SchemaAdviceTests : DatabaseTest
         { "EnvVarsColumn", static options => options.EnvVarsColumn = "Env" },
         { "OwnerColumn", static options => options.OwnerColumn = "owner" },
         { "UpdatedAtColumn", static options => options.UpdatedAtColumn = "changed_at" },
+        { "VersionColumn", static options => options.VersionColumn = "revision" },
     };
 
     [Theory]

@@ -20,6 +20,31 @@ public sealed class PrivilegeTests : SurroundingsTest
         Assert.True((await App(dataSource: role.DataSource).MergeAsync("shop", Changes(("A", "1")))).Changed);
     }
 
+    [Theory]
+    [InlineData("SELECT (slug, status, env_vars, version), UPDATE (env_vars, updated_at, version)", true)]
+    [InlineData("SELECT (slug, status, env_vars), UPDATE (env_vars, updated_at, version)", false)]
+    [InlineData("SELECT (slug, status, env_vars, version), UPDATE (env_vars, updated_at)", false)]
+    public async Task A_merge_with_a_version_needs_to_read_it_and_to_write_it(string grants, bool isEnough)
+    {
+        await CreateAppAsync("PRIMARY KEY (slug), version bigint");
+        await InsertAppAsync();
+        await using var role = await TestRole.CreateAsync(Database);
+        await Database.ExecuteAsync($"GRANT {grants} ON app TO {role.Name}");
+        var merger = App(static options => options.VersionColumn = "version", role.DataSource);
+        var before = await FootprintAsync();
+
+        if (isEnough)
+        {
+            Assert.Equal(1, (await merger.MergeAsync("shop", Changes(("A", "1")))).Version);
+            return;
+        }
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync("shop", Changes(("A", "1"))));
+        Assert.Equal((PostgresErrorCodes.InsufficientPrivilege, false), (failure.SqlState, failure.IsTransient));
+        Assert.Contains("permission denied for table app", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(before, await FootprintAsync());
+    }
+
     [Fact]
     public async Task A_role_that_may_only_merge_is_refused_too_where_the_key_is_not_unique()
     {

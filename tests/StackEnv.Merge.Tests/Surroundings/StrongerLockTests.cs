@@ -160,6 +160,23 @@ public sealed class StrongerLockTests : SurroundingsTest
     }
 
     [Fact]
+    public async Task A_unique_index_with_the_version_takes_the_stronger_lock_where_the_merge_writes_it()
+    {
+        var id = await CreateAsync("ALTER TABLE stacks ADD version bigint; CREATE UNIQUE INDEX ON stacks (id, version)");
+        var plain = Database.MergerWith(static options => options.LockTimeout = Limit);
+        var versioned = Database.MergerWith(static options => (options.LockTimeout, options.VersionColumn) = (Limit, "version"));
+        await using (await Database.HoldAsync("INSERT INTO child VALUES ($1)", id))
+        {
+            Assert.True((await plain.MergeAsync(id, Changes(("HOST", "h")))).Changed);
+            var (_, elapsed) = await TimeAsync(
+                () => Assert.ThrowsAsync<LockTimeoutException>(() => versioned.MergeAsync(id, Changes(("HOST", "i")))));
+            Assert.InRange(elapsed, TimeSpan.Zero, Bound);
+        }
+
+        Assert.Equal(1, (await versioned.MergeAsync(id, Changes(("HOST", "i")))).Version);
+    }
+
+    [Fact]
     public async Task A_value_that_another_stack_is_taking_is_waited_for_in_time()
     {
         await CreateAsync("CREATE UNIQUE INDEX ON stacks ((env_vars->>'HOST'))");
