@@ -17,8 +17,19 @@ public sealed class CodeBlockTests(PackedLibrary packed) : DatabaseTest
             Consumer.All.Select(static consumer => consumer.Block).ToHashSet());
         Assert.Equal(
             blocks.Where(static block => block.Language is "sql").ToHashSet(),
-            [SqlBlockTests.TheTable, SqlBlockTests.ToJsonb, SqlBlockTests.WhoHoldsARow]);
-        Assert.All(blocks, static block => Assert.Contains(block.Language, (string[])["csharp", "sql", "sh", "mermaid", "yaml"]));
+            [SqlBlockTests.TheTable, SqlBlockTests.ToJsonb, SqlBlockTests.Grants, SqlBlockTests.WhoHoldsARow]);
+        Assert.All(blocks, static block => Assert.Contains(block.Language, (string[])["csharp", "sql", "sh", "mermaid", "yaml", "json"]));
+    }
+
+    [Fact]
+    public void Every_program_of_the_documents_says_which_project_and_packages_it_needs()
+    {
+        var programs = Consumer.All.Where(static consumer => consumer.Caller is null).Select(static consumer => consumer.Block).ToHashSet();
+
+        Assert.All(
+            Document.Pages().SelectMany(static page => page.Blocks).Where(block => programs.Contains(block.Place)),
+            static block => Assert.Equal(
+                (true, true), (block.Template is not null, block.Packages.Contains(PackedLibrary.Library, StringComparer.Ordinal))));
     }
 
     [Fact]
@@ -30,6 +41,16 @@ public sealed class CodeBlockTests(PackedLibrary packed) : DatabaseTest
         Assert.Equal(
             """{"API_TOKEN": "s3cr3t", "LOG_LEVEL": "info"}""",
             await Database.ScalarAsync<string>("SELECT env_vars::text FROM example_stacks WHERE slug = 'shop'"));
+    }
+
+    [Fact]
+    public async Task The_program_of_the_packages_page_merges_in_an_empty_console_project()
+    {
+        await InsertAsync("shop", "healthy");
+
+        var output = await packed.RunAsync(Consumer.Package, "", Database.ConnectionString);
+
+        Assert.Equal("1 set, 1 deleted, 1 in all", output.Trim());
     }
 
     [Fact]
@@ -61,7 +82,7 @@ public sealed class CodeBlockTests(PackedLibrary packed) : DatabaseTest
     }
 
     [Fact]
-    public async Task The_readmes_worker_merges_by_itself_and_tries_again_soon_where_that_may_help()
+    public async Task The_worker_of_the_page_about_hosting_merges_by_itself_and_retries_soon_if_the_failure_is_transient()
     {
         await InsertAsync("shop", "healthy");
         await Database.ExecuteAsync("""
@@ -80,7 +101,7 @@ public sealed class CodeBlockTests(PackedLibrary packed) : DatabaseTest
     }
 
     [Fact]
-    public async Task The_readmes_journals_write_in_the_merges_transaction_or_take_it_with_them()
+    public async Task The_journals_of_their_page_write_in_the_merges_transaction_or_roll_it_back()
     {
         await InsertAsync("shop", "healthy");
         await Database.ExecuteAsync(
@@ -112,6 +133,14 @@ public sealed class CodeBlockTests(PackedLibrary packed) : DatabaseTest
             """stack.env.updated shop {"keys_set": 0, "total_after": 1, "keys_deleted": 1}""",
             await Database.ScalarAsync<string>("SELECT string_agg(concat_ws(' ', kind, resource, metadata), ', ') FROM audit_log"));
         Assert.Equal("""{"LOG_LEVEL": "debug"}""", await EnvAsync("shop"));
+    }
+
+    [Fact]
+    public async Task The_host_with_telemetry_starts()
+    {
+        await using var host = packed.Start(Consumer.Telemetry, Database.ConnectionString);
+
+        Assert.StartsWith("http://127.0.0.1:", await host.AfterAsync("Now listening on:"), StringComparison.Ordinal);
     }
 
     [Fact]

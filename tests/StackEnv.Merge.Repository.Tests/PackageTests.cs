@@ -1,13 +1,14 @@
 using System.IO.Compression;
 using System.Reflection.Metadata;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
 namespace StackEnv.Merge.Repository.Tests;
 
 /// <summary>What the package promises to NuGet, to those who restore it and to a debugger.</summary>
 [Collection(PackedLibrary.Collection)]
-public sealed class PackageTests(PackedLibrary packed)
+public sealed partial class PackageTests(PackedLibrary packed)
 {
     private static readonly Guid EmbeddedSource = new("0E8A571B-6926-466E-B4AD-8AB04611F5FE");
 
@@ -19,17 +20,17 @@ public sealed class PackageTests(PackedLibrary packed)
     ];
 
     [Fact]
-    public void It_has_the_readme_the_licence_the_icon_and_the_docs()
+    public void It_has_its_page_the_licence_the_icon_and_the_docs()
     {
         using var package = ZipFile.OpenRead(packed.Package);
 
         Assert.Superset(
             new HashSet<string>(
-                ["README.md", "LICENSE", "icon.png", "lib/net10.0/StackEnv.Merge.dll", "lib/net10.0/StackEnv.Merge.xml"],
+                ["PACKAGE.md", "LICENSE", "icon.png", "lib/net10.0/StackEnv.Merge.dll", "lib/net10.0/StackEnv.Merge.xml"],
                 StringComparer.Ordinal),
             package.Entries.Select(static entry => entry.FullName).ToHashSet(StringComparer.Ordinal));
         Assert.Equal("MIT", Assert.Single(Nuspec("license")).Value);
-        Assert.Equal(("README.md", "icon.png"), (Assert.Single(Nuspec("readme")).Value, Assert.Single(Nuspec("icon")).Value));
+        Assert.Equal(("PACKAGE.md", "icon.png"), (Assert.Single(Nuspec("readme")).Value, Assert.Single(Nuspec("icon")).Value));
     }
 
     [Fact]
@@ -53,13 +54,34 @@ public sealed class PackageTests(PackedLibrary packed)
     }
 
     [Fact]
-    public void The_newest_release_in_its_notes_is_its_version()
+    public void Its_release_notes_are_those_of_its_version_alone()
     {
-        var headings = Assert.Single(Nuspec("releaseNotes")).Value.Split('\n')
-            .Where(static line => line.StartsWith("## [", StringComparison.Ordinal));
+        var notes = Assert.Single(Nuspec("releaseNotes")).Value;
 
-        Assert.Equal(Assert.Single(Nuspec("version")).Value, headings.Select(static heading => heading.Split('[', ']')[1]).First(
-            static name => name != "Unreleased"));
+        Assert.Equal(
+            Assert.Single(Nuspec("version")).Value,
+            Assert.Single(Heading().Matches(notes)).Groups["version"].Value);
+        Assert.Contains(notes, new Infrastructure.Document("CHANGELOG.md").Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Its_page_is_short_and_works_outside_the_repository()
+    {
+        using var package = ZipFile.OpenRead(packed.Package);
+        using var entry = package.GetEntry("PACKAGE.md")!.Open();
+        using var reader = new StreamReader(entry);
+        var page = reader.ReadToEnd();
+        var prose = CodeBlock().Replace(page, "");
+
+        Assert.InRange(prose.Split((char[]?)null).Count(static word => word.Any(char.IsLetter)), 60, 200);
+        Assert.All(
+            Link().Matches(page),
+            link => Assert.StartsWith(Assert.Single(Nuspec("projectUrl")).Value, link.Groups["target"].Value, StringComparison.Ordinal));
+        Assert.DoesNotContain("![", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<", prose, StringComparison.Ordinal);
+        Assert.DoesNotContain("```mermaid", page, StringComparison.Ordinal);
+        Assert.All(
+            Failures.All, failure => Assert.Contains($"`{failure.GetType().Name}`", page, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -88,4 +110,14 @@ public sealed class PackageTests(PackedLibrary packed)
         using var nuspec = package.GetEntry("StackEnv.Merge.nuspec")!.Open();
         return [.. XDocument.Load(nuspec).Descendants().Where(element => element.Name.LocalName == name)];
     }
+
+    [GeneratedRegex(
+        @"^## \[(?<version>[^\]]+)\]", RegexOptions.Multiline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex Heading();
+
+    [GeneratedRegex(@"\]\((?<target>[^)]+)\)", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex Link();
+
+    [GeneratedRegex("^```.*?^```$", RegexOptions.Multiline | RegexOptions.Singleline, matchTimeoutMilliseconds: 10_000)]
+    private static partial Regex CodeBlock();
 }

@@ -5,7 +5,8 @@ public sealed class SqlBlockTests : DatabaseTest
 {
     public static readonly CodeBlockPlace TheTable = new("README.md", "sql", 1);
     public static readonly CodeBlockPlace ToJsonb = new("docs/migrating.md", "sql", 1);
-    public static readonly CodeBlockPlace WhoHoldsARow = new("docs/operations.md", "sql", 1);
+    public static readonly CodeBlockPlace Grants = new("docs/operations.md", "sql", 1);
+    public static readonly CodeBlockPlace WhoHoldsARow = new("docs/operations.md", "sql", 2);
 
     [Fact]
     public async Task The_readmes_table_fits_the_default_options()
@@ -40,6 +41,39 @@ public sealed class SqlBlockTests : DatabaseTest
         foreach (var (slug, total) in new[] { ("with", 2), ("without", 1), ("new", 1) })
         {
             Assert.Equal(total, (await merger.MergeAsync(slug, Changes(("B", "2")))).TotalAfter);
+        }
+    }
+
+    [Fact]
+    public async Task The_grants_are_enough_for_a_merge_and_for_the_readiness_check_and_each_is_needed()
+    {
+        var team = Guid.NewGuid();
+        var id = await Database.InsertAsync();
+        await Database.ExecuteAsync("UPDATE stacks SET team_id = $1", team);
+        var role = $"merger_{Guid.NewGuid():N}";
+        await Database.ExecuteAsync(Text(Grants)
+            .Replace("stack_merger", role, StringComparison.Ordinal)
+            .Replace("SCHEMA public", $"SCHEMA {Database.Schema}", StringComparison.Ordinal));
+        try
+        {
+            await using var dataSource = Database.DataSourceWith(settings => settings.Options = $"-c role={role}");
+            var merger = new StackEnvMerger(dataSource);
+
+            Assert.True((await merger.MergeAsync(((StackRef)id).OwnedBy(team), Changes(("A", "1")))).Changed);
+            await Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync(Guid.NewGuid(), Changes(("A", "1"))));
+            foreach (var right in (string[])
+                ["SELECT (id)", "SELECT (team_id)", "SELECT (status)", "SELECT (env_vars)", "UPDATE (env_vars)", "UPDATE (updated_at)"])
+            {
+                await Database.ExecuteAsync($"REVOKE {right} ON stacks FROM {role}");
+                var failure = await Assert.ThrowsAsync<StackEnvStoreException>(
+                    () => merger.MergeAsync(((StackRef)Guid.NewGuid()).OwnedBy(team), Changes(("A", "1"))));
+                Assert.Equal(("42501", false), (failure.SqlState, failure.IsTransient));
+                await Database.ExecuteAsync($"GRANT {right} ON stacks TO {role}");
+            }
+        }
+        finally
+        {
+            await Database.ExecuteAsync($"DROP OWNED BY {role}; DROP ROLE {role}");
         }
     }
 

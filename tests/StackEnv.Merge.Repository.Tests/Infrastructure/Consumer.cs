@@ -1,28 +1,28 @@
 namespace StackEnv.Merge.Repository.Tests.Infrastructure;
 
-/// <summary>A new project with nothing in it but one code block of the documents, and the packages that the block needs.</summary>
+/// <summary>
+/// A new project with nothing in it but one code block of the documents, and the packages that the page names in front of the block.
+/// </summary>
 /// <param name="Name">Of the project.</param>
-/// <param name="Sdk">What <c>dotnet new</c> would take.</param>
 /// <param name="Block">A whole program; or types, which a program calls.</param>
-/// <param name="Packages">Besides the library's own.</param>
-/// <param name="Caller">The program that calls the types, where the block has none.</param>
-public sealed record Consumer(string Name, string Sdk, CodeBlockPlace Block, IReadOnlyList<string> Packages, string? Caller = null)
+/// <param name="Packages">Besides the library; null: those that the page names.</param>
+/// <param name="Caller">The program that calls the types, if the block has none.</param>
+public sealed record Consumer(string Name, CodeBlockPlace Block, IReadOnlyList<string>? Packages = null, string? Caller = null)
 {
-    public static readonly Consumer Console = new("console", "Microsoft.NET.Sdk", new("README.md", "csharp", 1), []);
+    public static readonly Consumer Console = new("console", new("README.md", "csharp", 1));
 
-    public static readonly Consumer Web = new(
-        "web", "Microsoft.NET.Sdk.Web", new("README.md", "csharp", 2), ["Npgsql.DependencyInjection"]);
+    public static readonly Consumer Web = new("web", new("README.md", "csharp", 2));
 
-    public static readonly Consumer Worker = new(
-        "worker", "Microsoft.NET.Sdk.Worker", new("README.md", "csharp", 3),
-        ["Microsoft.Extensions.Hosting", "Npgsql.DependencyInjection"]);
+    public static readonly Consumer Package = new("package", new(Document.PackagePage, "csharp", 1));
 
-    public static readonly Consumer Journals = new(
-        "journals", "Microsoft.NET.Sdk.Web", new("README.md", "csharp", 4), ["Npgsql.DependencyInjection"]);
+    public static readonly Consumer Worker = new("worker", new("docs/hosting.md", "csharp", 1));
+
+    public static readonly Consumer Journals = new("journals", new("docs/journals.md", "csharp", 1));
+
+    public static readonly Consumer Telemetry = new("telemetry", new("docs/operations.md", "csharp", 1));
 
     public static readonly Consumer WithEntityFramework = new(
         "with-entity-framework",
-        "Microsoft.NET.Sdk",
         new("docs/migrating.md", "csharp", 1),
         ["Microsoft.EntityFrameworkCore", "Microsoft.EntityFrameworkCore.Relational", "Npgsql.EntityFrameworkCore.PostgreSQL"],
         """
@@ -37,7 +37,6 @@ public sealed record Consumer(string Name, string Sdk, CodeBlockPlace Block, IRe
 
     public static readonly Consumer WithTheLibrary = new(
         "with-the-library",
-        "Microsoft.NET.Sdk",
         new("docs/migrating.md", "csharp", 2),
         [],
         """
@@ -53,7 +52,6 @@ public sealed record Consumer(string Name, string Sdk, CodeBlockPlace Block, IRe
 
     public static readonly Consumer WithDapper = new(
         "with-dapper",
-        "Microsoft.NET.Sdk",
         new("docs/migrating.md", "csharp", 3),
         ["Dapper"],
         """
@@ -64,5 +62,6 @@ public sealed record Consumer(string Name, string Sdk, CodeBlockPlace Block, IRe
             Guid.Parse(args[0]), Guid.Parse(args[1]), new() { ["LOG_LEVEL"] = "info" }, ["OLD_FLAG"]);
         """);
 
-    public static IReadOnlyList<Consumer> All { get; } = [Console, Web, Worker, Journals, WithEntityFramework, WithTheLibrary, WithDapper];
+    public static IReadOnlyList<Consumer> All { get; } =
+        [Console, Web, Package, Worker, Journals, Telemetry, WithEntityFramework, WithTheLibrary, WithDapper];
 }

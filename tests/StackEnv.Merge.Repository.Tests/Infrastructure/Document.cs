@@ -9,6 +9,9 @@ public sealed partial class Document
     /// <summary>The repository's folder.</summary>
     public static readonly string Root = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "..", "..", ".."));
 
+    /// <summary>What nuget.org shows of the package.</summary>
+    public const string PackagePage = "src/StackEnv.Merge/PACKAGE.md";
+
     private readonly string _path;
 
     public Document(string name)
@@ -17,13 +20,16 @@ public sealed partial class Document
         _path = Path.Combine(Root, name);
         Text = File.ReadAllText(_path).ReplaceLineEndings("\n");
         var numbers = new Dictionary<string, int>(StringComparer.Ordinal);
+        var introduction = 0;
         Blocks =
         [
             .. Fence().Matches(Text).Select(fence =>
             {
                 var language = fence.Groups["language"].Value;
                 var number = numbers[language] = numbers.GetValueOrDefault(language) + 1;
-                return new CodeBlock(new(name, language, number), fence.Groups["code"].Value);
+                var block = new CodeBlock(new(name, language, number), fence.Groups["code"].Value, Text[introduction..fence.Index]);
+                introduction = language is "csharp" ? fence.Index + fence.Length : introduction;
+                return block;
             }),
         ];
 
@@ -46,8 +52,9 @@ public sealed partial class Document
     /// <summary>The links that stay inside the repository.</summary>
     public IReadOnlyList<string> Links { get; }
 
-    /// <summary>The pages whose code blocks are run: the front page and all under <c>docs</c>.</summary>
-    public static IEnumerable<Document> Pages() => Under("docs", "*.md").Prepend("README.md").Select(static name => new Document(name));
+    /// <summary>The pages whose code blocks are run: the front page, the package's page and all under <c>docs</c>.</summary>
+    public static IEnumerable<Document> Pages() =>
+        Under("docs", "*.md").Prepend(PackagePage).Prepend("README.md").Select(static name => new Document(name));
 
     /// <summary>The paths of files below a folder of the repository, in order.</summary>
     public static IEnumerable<string> Under(string folder, string pattern) =>

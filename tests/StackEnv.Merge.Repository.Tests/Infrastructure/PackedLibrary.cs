@@ -12,6 +12,9 @@ public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLib
 {
     public const string Collection = "packed library";
 
+    /// <summary>The id of the package.</summary>
+    public const string Library = "StackEnv.Merge";
+
     private static readonly ILookup<string, string?> BuiltWith = typeof(PackedLibrary).Assembly
         .GetCustomAttributes<AssemblyMetadataAttribute>()
         .ToLookup(static attribute => attribute.Key, static attribute => attribute.Value, StringComparer.Ordinal);
@@ -43,22 +46,23 @@ public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLib
                 <RestorePackagesPath>{Path.Combine(_folder, "packages")}</RestorePackagesPath>
               </PropertyGroup>
               <ItemGroup>
-                <PackageReference Include="StackEnv.Merge" Version="*-*" />
+                <PackageReference Include="{Library}" Version="*-*" />
               </ItemGroup>
             </Project>
             """);
-        var blocks = Document.Pages().SelectMany(static page => page.Blocks).ToDictionary(
-            static block => block.Place, static block => block.Text);
+        var blocks = Document.Pages().SelectMany(static page => page.Blocks).ToDictionary(static block => block.Place);
         foreach (var consumer in Consumer.All)
         {
+            var block = blocks[consumer.Block];
+            var packages = consumer.Packages ?? [.. block.Packages.Where(static package => package is not Library)];
             Write($"{consumer.Name}/{consumer.Name}.csproj", $"""
-                <Project Sdk="{consumer.Sdk}">
+                <Project Sdk="{Sdk(block.Template)}">
                   <ItemGroup>
-                    {string.Concat(consumer.Packages.Select(Reference))}
+                    {string.Concat(packages.Select(Reference))}
                   </ItemGroup>
                 </Project>
                 """);
-            Write($"{consumer.Name}/Block.cs", blocks[consumer.Block]);
+            Write($"{consumer.Name}/Block.cs", block.Text);
             if (consumer.Caller is { } caller)
             {
                 Write($"{consumer.Name}/Caller.cs", caller);
@@ -87,6 +91,14 @@ public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLib
 
     /// <summary>What was restored for a consumer.</summary>
     public string AssetsOf(Consumer consumer) => Path.Combine(_folder, consumer.Name, "obj", "project.assets.json");
+
+    private static string Sdk(string? template) => template switch
+    {
+        "web" => "Microsoft.NET.Sdk.Web",
+        "worker" => "Microsoft.NET.Sdk.Worker",
+        "console" or null => "Microsoft.NET.Sdk",
+        _ => throw new InvalidOperationException($"No code block is known that goes into a project made by 'dotnet new {template}'."),
+    };
 
     private static string Reference(string package) => $"""<PackageReference Include="{package}" Version="{Version(package)}" />""";
 
