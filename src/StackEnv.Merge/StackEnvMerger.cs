@@ -110,7 +110,13 @@ public sealed class StackEnvMerger : IStackEnvMerger
         try
         {
             using var request = MergeRequest.Check(stack, changes, _settings);
-            var result = await _engine.MergeAsync(request, observation, cancellationToken).ConfigureAwait(false);
+            var turn = _engine.TakeTurn(stack);
+            if (turn.IsInLine)
+            {
+                await WaitInLineAsync(turn, request, observation, cancellationToken).ConfigureAwait(false);
+            }
+
+            var result = await _engine.MergeAsync(request, turn, cancellationToken).ConfigureAwait(false);
             observation.Succeeded(result);
             return result;
         }
@@ -118,6 +124,20 @@ public sealed class StackEnvMerger : IStackEnvMerger
         {
             observation.Failed(failure);
             throw;
+        }
+    }
+
+    private async Task WaitInLineAsync(
+        MergeTurn turn, MergeRequest request, MergeObservation observation, CancellationToken cancellationToken)
+    {
+        MergeObservation.EnteredLine();
+        try
+        {
+            await _engine.WaitAsync(turn, request, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            observation.LeftLine(turn.Budget.Spent, turn.Line.Width);
         }
     }
 }

@@ -5,7 +5,7 @@ namespace StackEnv.Merge.Repository.Tests;
 /// <summary>The code of docs/recipes.md is what the library's tests compile and run.</summary>
 public sealed partial class RecipePageTests
 {
-    private const string Page = "docs/recipes.md";
+    public const string Page = "docs/recipes.md";
     private const string Tested = "tests/StackEnv.Merge.Tests/Recipes";
 
     [Fact]

@@ -1,29 +1,48 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Npgsql;
-using StackEnv.Merge.Diagnostics;
 
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>
-/// Carries out merges: waits for its turn at the row, opens a connection, looks at the table the first time, runs the merge, and gives
+/// Carries out merges: waits for the turn at the row, opens a connection, looks at the table the first time, runs the merge, and gives
 /// everything back.
 /// </summary>
 internal sealed class MergeEngine(MergeContext context)
 {
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<MergeResult> MergeAsync(
-        MergeRequest request, MergeObservation observation, CancellationToken cancellationToken)
+    /// <summary>Enters the line of the stack's row. Wait for the turn, if it has not come, and then merge.</summary>
+    public MergeTurn TakeTurn(StackRef stack) => new(
+        context.Lines.Enter(context.Table.RowOf(stack), out var place), place, new LockBudget(context.Settings.Limits.LockTimeout));
+
+    /// <summary>Waits until the turn has come. Whatever this throws, the turn is over.</summary>
+    public async Task WaitAsync(MergeTurn turn, MergeRequest request, CancellationToken cancellationToken)
     {
         var failures = new MergeFailure(request, context.Settings.Table, cancellationToken);
-        var budget = new LockBudget(context.Settings.Limits.LockTimeout);
-        var line = context.Lines.Enter(context.Table.RowOf(request.Stack), out var place);
-        if (place is not null)
+        turn.Budget.Start();
+        try
         {
-            await WaitInLineAsync(line, place, budget, observation, failures, cancellationToken).ConfigureAwait(false);
+            await context.Lines.WaitAsync(turn.Line, turn.Place!, turn.Budget.Limit, cancellationToken).ConfigureAwait(false);
         }
+        catch (TimeoutException)
+        {
+            throw failures.StillInLine(turn.Budget);
+        }
+        catch (OperationCanceledException cancelled)
+        {
+            throw failures.BeforeSending(cancelled);
+        }
+        finally
+        {
+            turn.Budget.Stop();
+        }
+    }
 
+    /// <summary>Merges in the turn, and ends it.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<MergeResult> MergeAsync(MergeRequest request, MergeTurn turn, CancellationToken cancellationToken)
+    {
         using var detached = DetachedCancellation.Of(cancellationToken);
+        var failures = new MergeFailure(request, context.Settings.Table, cancellationToken);
         var connection = context.CreateConnection();
         long? startedAt = null;
         var succeeded = false;
@@ -31,7 +50,7 @@ internal sealed class MergeEngine(MergeContext context)
         {
             var table = await OpenAsync(connection, request, failures, detached.Token).ConfigureAwait(false);
             startedAt = Stopwatch.GetTimestamp();
-            var run = new MergeRun(context, connection, request, table, failures, budget, detached.Token);
+            var run = new MergeRun(context, connection, request, table, failures, turn.Budget, detached.Token);
             var result = await run.RunAsync().ConfigureAwait(false);
             succeeded = true;
             return result;
@@ -40,7 +59,7 @@ internal sealed class MergeEngine(MergeContext context)
         {
             var time = startedAt is null ? null : Stopwatch.GetTimestamp() - startedAt;
 #pragma warning disable CA2025 // The task itself disposes the connection.
-            var returned = GiveBackAsync(connection, line, time, succeeded);
+            var returned = GiveBackAsync(connection, turn.Line, time, succeeded);
 #pragma warning restore CA2025
             if (!returned.IsCompleted)
             {
@@ -48,35 +67,6 @@ internal sealed class MergeEngine(MergeContext context)
                 await returned.WaitAsync(TimeLimits.GivingBack, CancellationToken.None)
                     .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
-        }
-    }
-
-    private async Task WaitInLineAsync(
-        MergeLine line,
-        LinkedListNode<TaskCompletionSource> place,
-        LockBudget budget,
-        MergeObservation observation,
-        MergeFailure failures,
-        CancellationToken cancellationToken)
-    {
-        budget.Start();
-        MergeObservation.EnteredLine();
-        try
-        {
-            await context.Lines.WaitAsync(line, place, budget.Limit, cancellationToken).ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            throw failures.StillInLine(budget);
-        }
-        catch (OperationCanceledException cancelled)
-        {
-            throw failures.BeforeSending(cancelled);
-        }
-        finally
-        {
-            budget.Stop();
-            observation.LeftLine(budget.Spent, line.Width);
         }
     }
 
