@@ -17,10 +17,9 @@ internal static partial class Provenance
     // It names the table. A missing column can be a value that a journal has put between double quotes, or between none.
     private const string OpensTable = "parserOpenTable";
 
-    // Of Citus: a coordinator passes on what a worker said, with a line of context of its own, and says what it cannot plan.
+    // Of Citus: a coordinator passes on what a worker said, with a line of context of its own.
     // https://github.com/citusdata/citus/blob/main/src/backend/distributed/connection/remote_commands.c
     private const string PassesOn = "ReportResultError";
-    private const string CannotPlan = "RaiseDeferredErrorInternal";
 
     // Each names the table, and the policy.
     private static readonly string[] ChecksPrivileges = ["aclcheck_error", "check_enable_rls", "ExecWithCheckOptions"];
@@ -136,12 +135,16 @@ internal static partial class Provenance
             PostgresErrorCodes.SerializationFailure or
             PostgresErrorCodes.DeadlockDetected ||
             (message.SqlState is PostgresErrorCodes.FeatureNotSupported &&
-                string.Equals(message.Routine, CannotPlan, StringComparison.Ordinal)) ||
+                CitusPlanner.IsMatch(message.File ?? "")) ||
             HasClass(message, "53"),
     };
 
     private static bool IsAboutOurs(PostgresException message) =>
         ContextOf(message).Length == 0 && string.IsNullOrEmpty(message.InternalQuery) && message.InternalPosition == 0;
+
+    // Where Citus says what it cannot plan: it looks at the statement before it has any value.
+    [GeneratedRegex(@"^multi_\w+_planner\.c$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
+    private static partial Regex CitusPlanner { get; }
 
     [GeneratedRegex(@"^[^\n]*\([0-9]+,[0-9]+\)[^\n]*$", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex RowVersion { get; }

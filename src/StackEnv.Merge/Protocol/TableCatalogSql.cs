@@ -7,6 +7,8 @@ namespace StackEnv.Merge.Protocol;
 /// <summary>The one query of the catalogs. It takes no lock on the table and needs no privilege on it.</summary>
 internal static class TableCatalogSql
 {
+    // Citus marks its distributed tables with a trigger, and does not plan an UPDATE that reads the text of an enum.
+    //
     // to_regclass finds what the quoted name in a statement finds, and ::name cuts a name as the parser does.
     //
     // An UPDATE locks its row as FOR UPDATE does if it changes a column that a foreign key could reference: one of a unique index without
@@ -17,7 +19,10 @@ internal static class TableCatalogSql
         """
         WITH RECURSIVE
           target AS (
-            SELECT oid, relkind FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1)),
+            SELECT c.oid, c.relkind, EXISTS (
+              SELECT FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_proc AS p ON p.oid = g.tgfoid
+              WHERE g.tgrelid = c.oid AND p.proname = 'citus_truncate_trigger') AS is_distributed
+            FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass($1)),
           family AS (
             SELECT oid FROM target
             UNION
@@ -42,7 +47,8 @@ internal static class TableCatalogSql
                 'uuid'::regtype, 'text'::regtype, 'varchar'::regtype, 'name'::regtype,
                 'int8'::regtype, 'int4'::regtype, 'int2'::regtype, 'numeric'::regtype)
               WHEN 'status' THEN CASE y.typcategory
-                WHEN 'E' THEN EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = b.type AND enumlabel::text = ANY ($7::text[]))
+                WHEN 'E' THEN NOT (SELECT is_distributed FROM target) AND EXISTS (
+                  SELECT FROM pg_catalog.pg_enum WHERE enumtypid = b.type AND enumlabel::text = ANY ($7::text[]))
                 WHEN 'N' THEN EXISTS (SELECT FROM pg_catalog.unnest($7::text[]) AS s (status) WHERE status ~ '^-?[0-9.]+$')
                 WHEN 'B' THEN EXISTS (SELECT FROM pg_catalog.unnest($7::text[]) AS s (status) WHERE status IN ('true', 'false'))
                 ELSE true END
@@ -103,7 +109,7 @@ internal static class TableCatalogSql
                 ELSE g.source LIKE '%' || r.name || '%' AND r.attnum NOT IN (SELECT attnum FROM col WHERE role IN ('key', 'owner')) END),
           pg_catalog.current_setting('client_encoding'),
           pg_catalog.current_setting('client_min_messages') IN ('error', 'fatal', 'panic'),
-          c.role, c.declared, c.is_generated, fit.is_fit
+          c.role, c.declared, c.is_generated, fit.is_fit, t.is_distributed
         FROM target AS t CROSS JOIN col AS c JOIN fit USING (role)
         """;
 

@@ -3,6 +3,24 @@ namespace StackEnv.Merge.Tests.Surroundings;
 /// <summary>The columns have the types that a merge relies on, or it is refused with the statement that changes them.</summary>
 public sealed class ColumnTests : SurroundingsTest
 {
+    // Citus marks its distributed tables with this trigger.
+    [Fact]
+    public async Task An_enum_status_of_a_distributed_table_is_refused()
+    {
+        await Database.ExecuteAsync(
+            "CREATE TYPE state AS ENUM ('healthy', 'deleting'); " +
+            "CREATE TABLE sharded (id uuid PRIMARY KEY, status state, env_vars jsonb, updated_at timestamptz); " +
+            "CREATE FUNCTION citus_truncate_trigger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; " +
+            "CREATE TRIGGER truncate_trigger_1 AFTER TRUNCATE ON sharded EXECUTE FUNCTION citus_truncate_trigger()");
+        var merger = Database.MergerWith(static options => options.Table = "sharded");
+
+        var refused = await Assert.ThrowsAsync<UnsuitableTableException>(() => merger.MergeAsync(Guid.Empty, Changes(("A", "1"))));
+        await Database.ExecuteAsync("ALTER TABLE sharded ALTER COLUMN status TYPE text USING status::text");
+
+        Assert.Contains("ALTER COLUMN \"status\" TYPE text USING \"status\"::text;", refused.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync(Guid.Empty, Changes(("A", "1"))));
+    }
+
     private const string Types =
         "CREATE DOMAIN note AS text; CREATE DOMAIN env AS jsonb CHECK (jsonb_typeof(value) = 'object'); CREATE DOMAIN named_env AS env; " +
         "CREATE DOMAIN env_text AS text; CREATE DOMAIN instant AS timestamptz; CREATE DOMAIN local_time AS timestamp; CREATE TYPE state " +
