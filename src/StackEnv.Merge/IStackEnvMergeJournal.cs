@@ -33,8 +33,8 @@ public interface IStackEnvMergeJournal
     /// </remarks>
     /// <param name="stack">The stack that is merged into, as the caller named it.</param>
     /// <param name="result">
-    /// What the caller will get. Its <see cref="MergeResult.Env"/> is read-only and holds secrets: write the counts. What BEFORE triggers
-    /// changed is in it; what AFTER triggers or journals write into the same row is not.
+    /// What the caller will get. Its <see cref="MergeResult.Env"/> is read-only and holds secrets: write the counts and the names of the
+    /// keys. What BEFORE triggers changed is in it; what AFTER triggers or journals write into the same row is not.
     /// </param>
     /// <returns>
     /// New commands, none of them shared with another merge; empty for nothing. They may use savepoints, but may not end or divide the

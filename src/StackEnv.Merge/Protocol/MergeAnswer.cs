@@ -109,7 +109,7 @@ internal sealed class MergeAnswer
     private static MergeAnswer AnswerWith(
         StoredEnv env, MergeRequest request, StoredEnv.KeyChanges changes, long? version, bool changed)
     {
-        var values = env.ToDictionary();
+        var values = env.ToDictionary(request);
         var result = new MergeResult
         {
             Env = new ReadOnlyDictionary<string, string>(values),

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
@@ -24,12 +25,21 @@ internal sealed class StoredEnv : IDisposable
 
     public void Dispose() => _document.Dispose();
 
-    public Dictionary<string, string> ToDictionary()
+    /// <summary>The set with its values in clear; what the merge has set shares the strings of the request.</summary>
+    public Dictionary<string, string> ToDictionary(MergeRequest request)
     {
         var env = new Dictionary<string, string>(_document.RootElement.GetPropertyCount(), StringComparer.Ordinal);
+        Span<char> buffer = stackalloc char[NameBuffer];
         foreach (var property in _document.RootElement.EnumerateObject())
         {
-            env.Add(property.Name, IsString(property) ? property.Value.GetString()! : property.Value.GetRawText());
+            if (request.TrySet(NameOf(property, buffer), out var key, out var value) && Holds(property, value))
+            {
+                env.Add(key, value);
+            }
+            else
+            {
+                env.Add(property.Name, IsString(property) ? property.Value.GetString()! : property.Value.GetRawText());
+            }
         }
 
         return env;
@@ -38,15 +48,16 @@ internal sealed class StoredEnv : IDisposable
     /// <summary>What the changes do to this document, by the same rules as the guards of the UPDATE.</summary>
     public KeyChanges ChangesBy(MergeRequest request)
     {
-        List<string>? present = null, updated = null, deleted = null;
+        var present = 0;
+        List<string>? updated = null, deleted = null;
         Span<char> buffer = stackalloc char[NameBuffer];
         foreach (var property in _document.RootElement.EnumerateObject())
         {
             var name = NameOf(property, buffer);
             if (request.TrySet(name, out var key, out var value))
             {
-                (present ??= []).Add(key);
-                if (!IsString(property) || !property.Value.ValueEquals(value))
+                present++;
+                if (!Holds(property, value))
                 {
                     (updated ??= []).Add(key);
                 }
@@ -57,11 +68,7 @@ internal sealed class StoredEnv : IDisposable
             }
         }
 
-        var sets = request.Sets.Keys;
-        List<string>? added = sets.Count == (present?.Count ?? 0) ? null
-            : present is null ? [.. sets]
-            : [.. sets.Except(present, StringComparer.Ordinal)];
-        return new(InOrder(added), InOrder(updated), InOrder(deleted));
+        return new(InOrder(present < request.Sets.Count ? SetsWithoutKey(request) : null), InOrder(updated), InOrder(deleted));
     }
 
     /// <summary>The sizes of this document, and of the one that the changes make of it.</summary>
@@ -91,7 +98,24 @@ internal sealed class StoredEnv : IDisposable
         return new(Before: JsonSize.Object(before, properties), After: JsonSize.Object(after, kept + request.Sets.Count));
     }
 
+    private List<string> SetsWithoutKey(MergeRequest request)
+    {
+        var missing = new HashSet<string>(request.Sets.Keys, StringComparer.Ordinal);
+        Span<char> buffer = stackalloc char[NameBuffer];
+        foreach (var property in _document.RootElement.EnumerateObject())
+        {
+            if (request.TrySet(NameOf(property, buffer), out var key, out _))
+            {
+                missing.Remove(key);
+            }
+        }
+
+        return [.. missing];
+    }
+
     private static bool IsString(JsonProperty property) => property.Value.ValueKind == JsonValueKind.String;
+
+    private static bool Holds(JsonProperty property, string value) => IsString(property) && property.Value.ValueEquals(value);
 
     // The name without a string of its own: most keys of a set are not among the changes.
     private static ReadOnlySpan<char> NameOf(JsonProperty property, Span<char> buffer)
@@ -102,10 +126,10 @@ internal sealed class StoredEnv : IDisposable
             : property.Name;
     }
 
-    private static IReadOnlyList<string> InOrder(List<string>? keys)
+    private static ReadOnlyCollection<string> InOrder(List<string>? keys)
     {
         keys?.Sort(StringComparer.Ordinal);
-        return keys is null ? [] : [.. keys];
+        return keys?.AsReadOnly() ?? ReadOnlyCollection<string>.Empty;
     }
 
     /// <summary>What a merge does to one document, by key.</summary>
