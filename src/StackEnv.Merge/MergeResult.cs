@@ -42,8 +42,8 @@ public sealed class MergeResult
     /// Gets the keys that the merge set and that the row did not have, in ordinal order; empty if it added none or wrote nothing.
     /// </summary>
     /// <remarks>
-    /// The changes compared with the row as it was read under its lock. What a BEFORE trigger makes of them is not the merge's change: it is
-    /// in <see cref="Env"/> alone.
+    /// The changes compared with the row as it was read under its lock. What a BEFORE trigger makes of them is not the merge's change: it
+    /// is in <see cref="Env"/> alone.
     /// </remarks>
     public IReadOnlyList<string> AddedKeys { get; init; } = [];
 

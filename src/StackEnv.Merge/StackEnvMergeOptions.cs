@@ -59,9 +59,9 @@ public sealed class StackEnvMergeOptions
     /// </summary>
     /// <remarks>
     /// <para>
-    /// It makes <see cref="MergeResult.Version"/> and <see cref="StackRef.AtVersion"/> available. SQL NULL counts as version 0. A merge that
-    /// changes nothing leaves it as it is. If other code writes the set, have it raise the version too; a trigger that raises it as well
-    /// makes a merge raise it by two. A number that cannot be raised any more fails the merge.
+    /// It makes <see cref="MergeResult.Version"/> and <see cref="StackRef.AtVersion"/> available. SQL NULL counts as version 0. A merge
+    /// that changes nothing leaves it as it is. If other code writes the set, have it raise the version too; a trigger that raises it as
+    /// well makes a merge raise it by two. A number that cannot be raised any more fails the merge.
     /// </para>
     /// <para>
     /// PostgreSQL's own <c>xmin</c> cannot take its place: it changes with every column of the row, and with a dump and restore.

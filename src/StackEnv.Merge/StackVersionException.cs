@@ -19,8 +19,8 @@ public sealed class StackVersionException : StackEnvMergeException
             isTransient: false,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"Stack {stack.AtAnyVersion} is {(actual is { } other ? $"at version {other}, " : "")}not at version {expected}. Nothing was " +
-                $"written. Read it again."))
+                $"Stack {stack.AtAnyVersion} is {(actual is { } other ? $"at version {other}, " : "")}not at version {expected}. " +
+                $"Nothing was written. Read it again."))
     {
         Expected = expected;
         Actual = actual;

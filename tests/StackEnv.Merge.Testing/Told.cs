@@ -34,7 +34,8 @@ public sealed record Told(string Code, string Facts = "")
         var names = JsonSerializer.Serialize<IEnumerable<string>[]>([keys.Added, keys.Updated, keys.Deleted]);
         return new(
             changed ? "committed" : "unchanged",
-            $"{keysSet} set, {keysDeleted} deleted, {totalAfter} in all, version {version?.ToString(CultureInfo.InvariantCulture) ?? "none"}, " +
+            $"{keysSet} set, {keysDeleted} deleted, {totalAfter} in all, " +
+            $"version {version?.ToString(CultureInfo.InvariantCulture) ?? "none"}, " +
             $"{names}: {EnvText.Of(env)}");
     }
 

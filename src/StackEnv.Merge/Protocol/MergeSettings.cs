@@ -28,7 +28,8 @@ internal sealed class MergeSettings
         if (options.VersionColumn is not null)
         {
             CheckName(options.VersionColumn, nameof(options.VersionColumn));
-            string?[] others = [options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn, options.UpdatedAtColumn];
+            string?[] others =
+                [options.KeyColumn, options.OwnerColumn, options.StatusColumn, options.EnvVarsColumn, options.UpdatedAtColumn];
             Check(
                 !others.Contains(options.VersionColumn, StringComparer.Ordinal),
                 nameof(options.VersionColumn),

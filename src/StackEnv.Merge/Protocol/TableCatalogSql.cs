@@ -31,7 +31,8 @@ internal static class TableCatalogSql
             VALUES ('key', $2::name), ('owner', $3::name), ('status', $4::name), ('env_vars', $5::name), ('updated_at', $6::name),
               ('version', $8::name)),
           col AS (
-            SELECT n.role, a.attnum, a.atttypid, a.attcollation, c.collisdeterministic, a.attgenerated <> '' OR a.attidentity = 'a' AS is_generated,
+            SELECT n.role, a.attnum, a.atttypid, a.attcollation, c.collisdeterministic,
+                   a.attgenerated <> '' OR a.attidentity = 'a' AS is_generated,
                    pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared
             FROM target AS t
             CROSS JOIN named AS n

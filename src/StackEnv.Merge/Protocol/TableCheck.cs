@@ -139,8 +139,9 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
             {
                 "key" => "A StackRef is made from a Guid, a string or a long. It finds its row by the index, and only by the same key, " +
                     $"if the column is uuid, text or bigint: {alter} TYPE text USING {column}::text;",
-                "status" when isDistributed => "Citus cannot compare an enum in the UPDATE of a distributed table, and the status is one, " +
-                    $"or none of {nameof(StackEnvMergeOptions.DeletingStatuses)} is a value of it: {alter} TYPE text USING {column}::text;",
+                "status" when isDistributed =>
+                    "Citus cannot compare an enum in the UPDATE of a distributed table, and the status is one, or none of " +
+                    $"{nameof(StackEnvMergeOptions.DeletingStatuses)} is a value of it: {alter} TYPE text USING {column}::text;",
                 "status" => $"None of {nameof(StackEnvMergeOptions)}.{nameof(StackEnvMergeOptions.DeletingStatuses)} is a value of it, " +
                     "so that a stack in teardown would be written to: set them to values of this type.",
                 "env_vars" => $"It must be jsonb: {alter} TYPE jsonb USING {column}::jsonb;",

@@ -5,7 +5,7 @@ using Npgsql;
 namespace StackEnv.Merge.Benchmarks.Load;
 
 /// <summary>
-/// How long the merges of one stack take while many others wait for a stack whose row is held, all of them in one small pool of connections.
+/// How long the merges of one stack take while many others wait for a stack whose row is held, all of them in one small pool.
 /// </summary>
 internal static class NeighbourCheck
 {
@@ -19,7 +19,10 @@ internal static class NeighbourCheck
     public static async Task<(Spread Alone, Spread BesideStuck)> RunAsync(StacksDatabase database, int rounds)
     {
         await database.FillAsync(new Scenario().TableRows);
-        var settings = new NpgsqlConnectionStringBuilder(database.ConnectionStringWith(prepared: true, callers: 1)) { MaxPoolSize = PoolSize };
+        var settings = new NpgsqlConnectionStringBuilder(database.ConnectionStringWith(prepared: true, callers: 1))
+        {
+            MaxPoolSize = PoolSize,
+        };
         await using var dataSource = NpgsqlDataSource.Create(settings.ConnectionString);
         var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromMinutes(1) });
         await P99Async(merger);

@@ -142,9 +142,9 @@ internal sealed class Tables(string folder, string environment)
     private void WriteNeighbour(Spread alone, Spread besideStuck) => new Markdown()
         .Paragraph("### Beside a stuck stack")
         .Paragraph(
-            $"The 99th percentile of one stack's merges, no network in between, while {NeighbourCheck.Waiting} merges wait for a stack whose " +
-            $"row is held, in a pool of {NeighbourCheck.PoolSize} connections (the median of the rounds, and between which the middle half " +
-            "of them lies):")
+            $"The 99th percentile of one stack's merges, no network in between, while {NeighbourCheck.Waiting} merges wait for a stack " +
+            $"whose row is held, in a pool of {NeighbourCheck.PoolSize} connections (the median of the rounds, and between which the " +
+            "middle half of them lies):")
         .Table(
             ["", "ms"],
             [

@@ -186,6 +186,6 @@ internal static class Thresholds
         (scenario.DelayMilliseconds > 0
             ? string.Create(CultureInfo.InvariantCulture, $"{scenario.DelayMilliseconds} ms each way")
             : "no network in between") +
-        $", {(scenario.Callers is 1 ? "one caller" : $"{scenario.Callers} callers")}, {(scenario.Hot ? "one hot row" : "separate rows")}, " +
-        $"sets of {scenario.Keys} keys{(scenario.Prepared ? "" : ", unprepared")}";
+        $", {(scenario.Callers is 1 ? "one caller" : $"{scenario.Callers} callers")}" +
+        $", {(scenario.Hot ? "one hot row" : "separate rows")}, sets of {scenario.Keys} keys{(scenario.Prepared ? "" : ", unprepared")}";
 }

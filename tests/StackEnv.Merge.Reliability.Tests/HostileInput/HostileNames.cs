@@ -16,7 +16,8 @@ internal static class HostileNames
     private static readonly Gen<string> Name = Gen.Frequency((2, Known), (3, HostileText.NotEmpty), (1, Long));
 
     public static readonly Gen<TableNames> Names = Gen.Select(
-        Gen.Frequency((1, Gen.Const((string?)null)), (1, Name.Select(static name => (string?)name))), Name, Name, Name, Name, Name, Name, Name)
+        Gen.Frequency((1, Gen.Const((string?)null)), (1, Name.Select(static name => (string?)name))), Name, Name, Name, Name, Name, Name,
+            Name)
         .Select(static (schema, table, key, owner, status, env, updatedAt, version) =>
             new TableNames(schema, table, key, owner, status, env, updatedAt, version))
         // PostgreSQL finds no name for the array type of a table whose name is underscores all through.

@@ -26,7 +26,8 @@ internal sealed record TableNames(
     public IEnumerable<string?> All => [Schema, Table, Key, Owner, Status, Env, UpdatedAt, Version];
 
     /// <summary>Whether PostgreSQL can tell the columns apart.</summary>
-    public bool AreDistinct => new[] { Key, Owner, Status, Env, UpdatedAt, Version }.Select(Cut).Distinct(StringComparer.Ordinal).Count() == 6;
+    public bool AreDistinct =>
+        new[] { Key, Owner, Status, Env, UpdatedAt, Version }.Select(Cut).Distinct(StringComparer.Ordinal).Count() == 6;
 
     /// <summary>The name that PostgreSQL makes of a name: its first 63 bytes, up to the end of a character.</summary>
     public static string Cut(string name)

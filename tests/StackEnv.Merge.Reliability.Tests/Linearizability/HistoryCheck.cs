@@ -67,7 +67,8 @@ internal sealed class HistoryCheck
 
     // Other sessions change the owner and the status, and remove and insert rows: the set and its version are the merges' own.
     private bool LeavesTheSetAlone(int index) =>
-        Before(index) is not { } before || _versions[index].State is not { } after || (before.Env == after.Env && before.Version == after.Version);
+        Before(index) is not { } before || _versions[index].State is not { } after ||
+        (before.Env == after.Env && before.Version == after.Version);
 
     private StackState? Before(int index) => index == 0 ? null : _versions[index - 1].State;
 

@@ -148,7 +148,8 @@ public sealed class HistoryCheckTests
         changed, keysSet, keysDeleted, totalAfter, EnvText.Parse(Second.Env), (["B"], [], ["A"]), Second.Version);
 
     private static MergeRequest Request(params (string Key, string? Value)[] changes) => new(
-        "merge", Guid.Empty, Owner: null, ReadsVersion: false, AtVersion: null, changes.ToDictionary(), MaxEnvBytes: 65_536, LockTimeout: TimeSpan.FromSeconds(1),
+        "merge", Guid.Empty, Owner: null, ReadsVersion: false, AtVersion: null, changes.ToDictionary(), MaxEnvBytes: 65_536,
+        LockTimeout: TimeSpan.FromSeconds(1),
         CancelAfter: null);
 
     private static Operation Merge(MergeRequest request, Told told) =>

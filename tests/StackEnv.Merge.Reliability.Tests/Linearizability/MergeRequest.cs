@@ -22,6 +22,7 @@ internal sealed record MergeRequest(
     TimeSpan? CancelAfter)
 {
     public override string ToString() =>
-        $"{Kind} of {(Owner is { } owner ? $"owner {owner}" : "any owner")} at {(AtVersion is { } version ? $"version {version}" : "any version")}, at most {MaxEnvBytes} bytes: " +
+        $"{Kind} of {(Owner is { } owner ? $"owner {owner}" : "any owner")} " +
+        $"at {(AtVersion is { } version ? $"version {version}" : "any version")}, at most {MaxEnvBytes} bytes: " +
         $"{EnvText.Of(Changes.Select(static change => KeyValuePair.Create(change.Key, change.Value ?? "")))}";
 }

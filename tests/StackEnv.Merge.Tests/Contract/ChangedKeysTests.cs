@@ -26,7 +26,8 @@ public sealed class ChangedKeysTests : DatabaseTest
         var result = await merger.MergeAsync(
             id,
             Changes(
-                ("é", "2"), ("b", "2"), ("Y", "2"), ("X1", "2"), ("B", "2"), ("AA", "2"), ("A", "2"), ("Z", null), ("LONG", ""), ("A_", "")));
+                ("é", "2"), ("b", "2"), ("Y", "2"), ("X1", "2"), ("B", "2"), ("AA", "2"), ("A", "2"), ("Z", null), ("LONG", ""),
+                ("A_", "")));
 
         AssertNames(result, added: ["X1", "Y", "b", "é"], updated: ["A", "AA", "B"], deleted: ["A_", "LONG", "Z"]);
     }
@@ -85,7 +86,8 @@ public sealed class ChangedKeysTests : DatabaseTest
     [Fact]
     public async Task What_a_trigger_changes_is_not_the_merges_change()
     {
-        await Database.ExecuteAsync(Trigger.On("NEW.env_vars := NEW.env_vars - 'ADDED' - 'DROPPED' || '{\"STAMP\": \"t\", \"OLD\": \"back\"}'"));
+        await Database.ExecuteAsync(
+            Trigger.On("NEW.env_vars := NEW.env_vars - 'ADDED' - 'DROPPED' || '{\"STAMP\": \"t\", \"OLD\": \"back\"}'"));
         var id = await Database.InsertAsync("""{"DROPPED": "d", "OLD": "o", "PORT": "80"}""");
 
         var result = await Database.Merger.MergeAsync(id, Changes(("ADDED", "a"), ("PORT", "8080"), ("OLD", null)));
@@ -138,7 +140,10 @@ public sealed class ChangedKeysTests : DatabaseTest
             await Database.ScalarAsync<string>("SELECT string_agg(kind || ' ' || key, ', ' ORDER BY kind) FROM names"));
 
         static IEnumerable<NpgsqlBatchCommand> Rows(string kind, IReadOnlyList<string> keys) => keys.Select(
-            key => new NpgsqlBatchCommand("INSERT INTO names VALUES ($1, $2)") { Parameters = { new() { Value = kind }, new() { Value = key } } });
+            key => new NpgsqlBatchCommand("INSERT INTO names VALUES ($1, $2)")
+            {
+                Parameters = { new() { Value = kind }, new() { Value = key } },
+            });
     }
 
     [Fact]

@@ -20,7 +20,10 @@ public sealed class OptionsTests : IAsyncDisposable
         { "UpdatedAtColumn is empty", static options => options.UpdatedAtColumn = "" },
         { "VersionColumn is empty", static options => options.VersionColumn = "" },
         { "VersionColumn has a character that PostgreSQL cannot store", static options => options.VersionColumn = "a\0b" },
-        { "VersionColumn names a column that has another use, and a merge would overwrite it", static options => options.VersionColumn = "id" },
+        {
+            "VersionColumn names a column that has another use, and a merge would overwrite it",
+            static options => options.VersionColumn = "id"
+        },
         {
             "VersionColumn names a column that has another use, and a merge would overwrite it",
             static options => options.VersionColumn = options.OwnerColumn

@@ -11,7 +11,8 @@ public sealed class IdentifierTests : DatabaseTest
     [InlineData("select", "from", "where", "order", "group", "user", "table")]
     [InlineData("dots.in.name", "a.b", "c.d", "e.f", "g.h", "i.j", "k.l")]
     [InlineData("stacks; DROP TABLE stacks; --", "id = id OR 1=1", "$1", "'", "--", "/*", "*/")]
-    [InlineData("carriage\rreturn", "line\nfeed", "form\ffeed", "next\u0085line", "line\u2028separator", "paragraph\u2029separator", "tab\tbed")]
+    [InlineData(
+        "carriage\rreturn", "line\nfeed", "form\ffeed", "next\u0085line", "line\u2028separator", "paragraph\u2029separator", "tab\tbed")]
     [InlineData("таблица", "ключ", "владелец", "статус", "переменные", "время", "версия")]
     public async Task Odd_names_work(string table, string key, string owner, string status, string env, string updatedAt, string version)
     {
