@@ -20,7 +20,7 @@ public sealed class EnvTooLargeException : StackEnvMergeException
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"The environment variables of stack {stack} would take {sizeBytes} bytes, and {limitBytes} are allowed. Nothing was " +
-                $"written. Delete keys, shorten values, or divide the changes."))
+                $"written. Delete keys, shorten values, or split the changes."))
     {
         SizeBytes = sizeBytes;
         LimitBytes = limitBytes;

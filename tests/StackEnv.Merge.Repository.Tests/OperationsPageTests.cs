@@ -99,7 +99,7 @@ public sealed partial class OperationsPageTests : DatabaseTest
                     var name = Prometheus(instrument.Name) + (instrument.Unit is "s" ? "_seconds" : "");
                     metrics.UnionWith(instrument switch
                     {
-                        Histogram<double> => [name, $"{name}_count", $"{name}_sum", $"{name}_bucket"],
+                        Histogram<double> or Histogram<int> => [name, $"{name}_count", $"{name}_sum", $"{name}_bucket"],
                         Counter<long> => [$"{name}_total"],
                         _ => [name],
                     });

@@ -48,7 +48,7 @@ internal sealed class MergeSettings
         Check(
             options.LockTimeout >= TimeSpan.FromMilliseconds(1) && options.LockTimeout <= TimeSpan.FromMilliseconds(int.MaxValue),
             nameof(options.LockTimeout),
-            $"must be from 1 ms to {int.MaxValue} ms (0 would let PostgreSQL wait for ever)");
+            $"must be from 1 ms to {int.MaxValue} ms (0 would let PostgreSQL wait indefinitely)");
         Check(
             options.MaxEnvBytes >= JsonSize.EmptyObject,
             nameof(options.MaxEnvBytes),

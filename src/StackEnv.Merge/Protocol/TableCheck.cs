@@ -26,8 +26,8 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
     }
 
     /// <summary>
-    /// What tells the stack's row from all others: its key, whoever is named as the owner, unless keys are known to be unique only within
-    /// an owner.
+    /// What identifies the stack's row: its key alone, whether an owner is named or not, unless keys are known to be unique only within an
+    /// owner.
     /// </summary>
     public (object Key, object? Owner) RowOf(StackRef stack) =>
         (stack.Key, _facts is { IsKeyUnique: false, IsKeyUniqueWithOwner: true } ? stack.Owner : null);
