@@ -26,7 +26,11 @@ public sealed class DemoDatabase : IAsyncDisposable
     {
         var server = await PostgresServer.FindOrStartAsync();
         var demo = new DemoDatabase(server, await SampleSchema.CreateAsync(server.ConnectionString, $"{name}_{Guid.NewGuid():N}"));
-        await demo._schema.ExecuteAsync(script);
+        if (script is { Length: > 0 })
+        {
+            await demo._schema.ExecuteAsync(script);
+        }
+
         return demo;
     }
 

@@ -12,7 +12,8 @@ namespace StackEnv.Samples.Api;
 /// </remarks>
 internal sealed partial class ProblemHandler(ILogger<ProblemHandler> logger) : IExceptionHandler
 {
-    private const string Permanent = "The change could not be stored. Nothing was written. A repeat does not help until the server is fixed.";
+    private const string Permanent =
+        "The change could not be stored. Nothing was written. A repeat does not help until the server is fixed.";
 
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {

@@ -14,9 +14,9 @@ internal sealed partial class Redaction(IEnumerable<string> shownKeys)
         RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant;
 
     public const string Rule =
-        "Every key is shown. A value is shown only if it is known to be harmless: a flag, a log level, the name of an environment, a plain " +
-        "number with or without a unit, a version, localhost with or without a port, a vault:// reference, or the value of a key that the " +
-        "operator lists in Redaction:ShownKeys. Every other value reads " + Hidden + ".";
+        "Every key is shown. A value is shown only if it is known to be harmless: a flag, a log level, the name of an environment, a " +
+        "plain number with or without a unit, a version, localhost with or without a port, a vault:// reference, or the value of a key " +
+        "in the operator's list Redaction:ShownKeys. Every other value reads " + Hidden + ".";
 
     private readonly HashSet<string> _shownKeys = new(shownKeys, StringComparer.Ordinal);
 

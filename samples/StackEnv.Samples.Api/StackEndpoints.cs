@@ -30,7 +30,8 @@ internal static class StackEndpoints
 
     // No read before the merge: the owner and the teardown are checked under the row lock.
     private static async Task<Results<Ok<EnvPatched>, Problem>> PatchAsync(
-        string slug, EnvPatch body, ClaimsPrincipal caller, IStackEnvMerger merger, Redaction redaction, CancellationToken cancellationToken)
+        string slug, EnvPatch body, ClaimsPrincipal caller, IStackEnvMerger merger, Redaction redaction,
+        CancellationToken cancellationToken)
     {
         if (body.Env is null)
         {

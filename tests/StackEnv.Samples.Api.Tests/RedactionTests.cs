@@ -10,7 +10,8 @@ public sealed class RedactionTests
     private static readonly (string Key, string Value)[] WebShop =
     [
         ("NODE_ENV", "production"), ("LOG_LEVEL", "info"), ("PORT", "8080"), ("WORKERS", "4"), ("DEBUG", "false"),
-        ("FEATURE_NEW_CHECKOUT", "on"), ("REQUEST_TIMEOUT", "30s"), ("CACHE_SIZE", "512MB"), ("TAX_RATE", "0.19"), ("APP_VERSION", "v2.14.1"),
+        ("FEATURE_NEW_CHECKOUT", "on"), ("REQUEST_TIMEOUT", "30s"), ("CACHE_SIZE", "512MB"), ("TAX_RATE", "0.19"),
+        ("APP_VERSION", "v2.14.1"),
         ("TZ", "Europe/Berlin"), ("CURRENCY", "EUR"), ("STORE_NAME", "Corner Shop"), ("METRICS_ADDRESS", "0.0.0.0:9102"),
         ("SMTP_PASSWORD", "vault://kv/shop/smtp#password"), ("DATABASE_URL", "postgres://shop:k7Rm@db.internal:5432/shop"),
         ("REDIS_ADDRESS", "redis://h9Qx@cache.internal:6379/0"), ("DB_PASS", "correct-horse"), ("DB_HOST", "db.internal"),
