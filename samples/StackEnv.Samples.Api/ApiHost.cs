@@ -1,116 +1,134 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.Net.Http.Headers;
 using Npgsql;
-using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
 using Scalar.AspNetCore;
 using StackEnv.Merge;
-using StackEnv.Samples.Api.Problems;
-using StackEnv.Samples.Api.Teams;
 
 namespace StackEnv.Samples.Api;
 
-/// <summary>How the host is put together. The tests and the load program start the very same one.</summary>
+/// <summary>Composes the host. The tests and the load program start the same one.</summary>
 internal static class ApiHost
 {
-    // Four times the cap of the merged set leaves room for JSON's escapes and for deletes.
-    internal const int MaxRequestBytes = 4 * 65_536;
+    internal const int MaxRequestBytes = 4 * 65_536; // four times the cap of the merged set: room for JSON's escapes and for deletes
 
-    public static WebApplication Build(string[] args, string connectionString, Action<WebApplicationBuilder>? configure = null)
+    private const string OnlyFromHere =
+        """<meta http-equiv="Content-Security-Policy" content="default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:">""";
+
+    internal static JsonSerializerOptions Json { get; } = Configure(new(JsonSerializerDefaults.Web));
+
+    // The settings are beside the program, whatever folder it is started from.
+    public static WebApplicationBuilder CreateBuilder(string[] args) =>
+        WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+
+    public static WebApplication Build(WebApplicationBuilder builder)
     {
-        // The settings lie beside the program, wherever it is started from.
-        var builder = WebApplication.CreateBuilder(new WebApplicationOptions
-        {
-            Args = args,
-            ApplicationName = typeof(ApiHost).Assembly.GetName().Name,
-            ContentRootPath = AppContext.BaseDirectory,
-        });
-        builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Limits.MaxRequestBodySize = MaxRequestBytes);
-
-        AddMerging(builder, connectionString);
+        AddMerging(builder.Services, builder.Configuration);
         AddHttp(builder);
-        AddTelemetry(builder);
-        configure?.Invoke(builder);
         return Assemble(builder.Build());
     }
 
     // The library's part.
-    private static void AddMerging(WebApplicationBuilder builder, string connectionString)
+    private static void AddMerging(IServiceCollection services, ConfigurationManager configuration)
     {
-        builder.Services.AddNpgsqlDataSource(connectionString);
-        builder.Services.AddSingleton<IStackEnvMergeJournal, AuditJournal>();
-        builder.Services.AddStackEnvMerge(options =>
+        services.AddNpgsqlDataSource(configuration.GetConnectionString("Database") ?? throw new InvalidOperationException(
+            "Set ConnectionStrings:Database (the README has its tables). In Development the sample brings its own database."));
+        services.AddSingleton<IStackEnvMergeJournal, AuditJournal>();
+        services.AddStackEnvMerge(options =>
         {
             options.KeyColumn = "slug";
             options.RequireOwner = true;
-            builder.Configuration.GetSection("StackEnvMerge").Bind(options);
+            configuration.GetSection("StackEnvMerge").Bind(options);
         });
-        builder.Services.AddSingleton<StackStore>();
+        services.AddSingleton(new Redaction(configuration.GetSection("Redaction:ShownKeys").Get<string[]>() ?? []));
+
+        // The request, the merge inside it, and the driver's work for the merge.
+        services.AddOpenTelemetry().WithTracing(tracing =>
+        {
+            tracing.AddAspNetCoreInstrumentation().AddSource(StackEnvMergeTelemetry.ActivitySourceName).AddNpgsql();
+            _ = configuration["Telemetry"] is "console" ? tracing.AddConsoleExporter() : tracing;
+        });
     }
 
     private static void AddHttp(WebApplicationBuilder builder)
     {
+        builder.WebHost.ConfigureKestrel(static kestrel =>
+        {
+            kestrel.Limits.MaxRequestBodySize = MaxRequestBytes;
+            kestrel.ConfigureEndpointDefaults(static endpoint => endpoint.DescribeRefusals());
+        });
         builder.Services.AddExceptionHandler<ProblemHandler>().AddProblemDetails();
         builder.Services.AddPerStackLimit();
         builder.Services.AddStackOpenApi();
 
-        builder.Services.AddTeamTokens(builder.Configuration.GetSection("Teams"));
-        // What does not say otherwise takes a token: also an unknown path and a wrong media type.
-        builder.Services.AddAuthorizationBuilder()
-            .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build());
-
-        // A body that cannot be read ends in ProblemTable like everything else, not only in Development.
+        // A body that cannot be read goes to ProblemHandler like every other failure, and not only in Development.
         builder.Services.Configure<RouteHandlerOptions>(static options => options.ThrowOnBadRequest = true);
-        builder.Services.ConfigureHttpJsonOptions(static json =>
-        {
-            json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
-            json.SerializerOptions.AllowDuplicateProperties = false; // "the last one wins" would hide a mistake
-            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict;
-            json.SerializerOptions.Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping; // readable; nothing here is embedded in HTML
-        });
+        builder.Services.ConfigureHttpJsonOptions(static json => Configure(json.SerializerOptions));
     }
 
-    private static void AddTelemetry(WebApplicationBuilder builder) =>
-        builder.Services.AddOpenTelemetry().ConfigureResource(static resource => resource.AddService("stacks-api")).WithTracing(tracing =>
-        {
-            // The request, the merge inside it, and what the driver did for it.
-            tracing.AddAspNetCoreInstrumentation().AddSource(StackEnvMergeTelemetry.ActivitySourceName).AddNpgsql();
-            if (builder.Configuration["Telemetry"] is "console")
-            {
-                tracing.AddConsoleExporter();
-            }
-        });
+    private static JsonSerializerOptions Configure(JsonSerializerOptions json)
+    {
+        json.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower;
+        json.RespectRequiredConstructorParameters = json.RespectNullableAnnotations = true;
+        json.AllowDuplicateProperties = false; // "the last one wins" would hide a mistake
+        json.UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow; // so would ignoring "dry_run": true
+        json.NumberHandling = JsonNumberHandling.Strict;
+        json.Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping; // readable; nothing here is embedded in HTML
+        return json;
+    }
 
     private static WebApplication Assemble(WebApplication app)
     {
         app.UseExceptionHandler();
         app.UseStatusCodePages(
             static context => Problem.OfStatus(context.HttpContext.Response.StatusCode).ExecuteAsync(context.HttpContext));
-        app.UseAuthentication();
-        app.UseAuthorization();
-        app.Use(static (context, next) => IsInUtf8(context.Request) ? next(context) : Problem.OfStatus(415).ExecuteAsync(context));
-        app.UseRateLimiter(); // after authorization: strangers get their 401 and take no permit
+        app.UseRouting();
+        app.UseTeamTokens();
+        app.Use(static (context, next) => IsJson(context) ? next(context) : Problem.OfStatus(415).ExecuteAsync(context));
+        app.UseRateLimiter(); // after the tokens, so that callers without one get their 401 and take no permit
 
-        app.MapStacks();
-        app.MapHealth();
-        app.MapOpenApi().AllowAnonymous();
-        app.MapScalarApiReference(static options => options.DefaultFonts = false).AllowAnonymous();
+        var routes = app.MapGroup("");
+        routes.MapStacks();
+        routes.MapOpenApi().AllowAnonymous();
+        if (app.Environment.IsDevelopment())
+        {
+            // In Development only: the page holds a token. It neither loads from elsewhere nor sends anything elsewhere.
+            routes.MapGet("/", static () => Results.Redirect("/scalar/")).AllowAnonymous().ExcludeFromDescription();
+            routes.MapScalarApiReference(options => options
+                .AddPreferredSecuritySchemes(TeamTokens.Scheme)
+                .AddHttpAuthentication(TeamTokens.Scheme, bearer => bearer.Token = app.Configuration["Teams:0:Token"])
+                .DisableDefaultFonts().DisableTelemetry().DisableAgent().DisableMcp().HideClientButton().HideDeveloperTools()
+                .AddHeadContent(OnlyFromHere)).AllowAnonymous();
+        }
+
+        // HEAD wherever GET is (RFC 9110, section 9.1).
+        ((IEndpointConventionBuilder)routes).Add(static endpoint =>
+        {
+            if (endpoint.Metadata.OfType<IHttpMethodMetadata>().LastOrDefault() is { HttpMethods: ["GET"] })
+            {
+                endpoint.Metadata.Add(new HttpMethodMetadata(["GET", "HEAD"]));
+            }
+        });
         return app;
     }
 
-    // JSON is UTF-8 (RFC 8259, section 8.1). ASP.NET Core throws what looks like a fault of ours on a charset that .NET does not know, and
-    // on one in quotes: so the charset is judged here, and taken away.
-    private static bool IsInUtf8(HttpRequest request)
+    // One format, and not JSON Merge Patch (RFC 7396), in which "" is a value. JSON is UTF-8 (RFC 8259, section 8.1). ASP.NET Core reports
+    // a charset that .NET does not know, or one in quotes, as a fault of the server, so the charset is judged here and removed.
+    private static bool IsJson(HttpContext context)
     {
-        if (request.GetTypedHeaders().ContentType is not { Charset.Length: > 0 } type)
+        if (context.GetEndpoint()?.Metadata.GetMetadata<IAcceptsMetadata>() is null ||
+            context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false })
         {
             return true;
         }
 
-        request.ContentType = type.MediaType.Value;
-        return HeaderUtilities.RemoveQuotes(type.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase);
+        var type = context.Request.GetTypedHeaders().ContentType;
+        context.Request.ContentType = type?.MediaType.Value;
+        return type is not null && type.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase) &&
+            (type.Charset.Length == 0 || HeaderUtilities.RemoveQuotes(type.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase));
     }
 }

@@ -4,7 +4,7 @@ using StackEnv.Merge;
 namespace StackEnv.Samples.Api;
 
 /// <summary>
-/// One row of <c>audit_log</c> for each merge that changed something, committed with it: the two are there, or neither is.
+/// Writes a row of <c>audit_log</c> for each merge that changes something, in the merge's own transaction.
 /// </summary>
 internal sealed class AuditJournal : IStackEnvMergeJournal
 {
@@ -14,26 +14,18 @@ internal sealed class AuditJournal : IStackEnvMergeJournal
         VALUES ($1, 'stack.env.updated', $2, jsonb_build_object('keys_set', $3::int, 'keys_deleted', $4::int, 'total_after', $5::int))
         """;
 
-    public IEnumerable<NpgsqlBatchCommand> Record(StackRef stack, MergeResult result)
-    {
-        if (!result.Changed)
+    public IEnumerable<NpgsqlBatchCommand> Record(StackRef stack, MergeResult result) => !result.Changed ? [] :
+    [
+        new(Insert)
         {
-            return [];
-        }
-
-        return
-        [
-            new(Insert)
+            Parameters =
             {
-                Parameters =
-                {
-                    new NpgsqlParameter<Guid> { TypedValue = (Guid)stack.Owner! },
-                    new NpgsqlParameter<string> { TypedValue = (string)stack.Key },
-                    new NpgsqlParameter<int> { TypedValue = result.KeysSet },
-                    new NpgsqlParameter<int> { TypedValue = result.KeysDeleted },
-                    new NpgsqlParameter<int> { TypedValue = result.TotalAfter },
-                },
+                new() { Value = stack.Owner },
+                new() { Value = stack.Key },
+                new() { Value = result.KeysSet },
+                new() { Value = result.KeysDeleted },
+                new() { Value = result.TotalAfter },
             },
-        ];
-    }
+        },
+    ];
 }

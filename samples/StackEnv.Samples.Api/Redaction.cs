@@ -2,49 +2,54 @@ using System.Text.RegularExpressions;
 
 namespace StackEnv.Samples.Api;
 
-/// <summary>What may be shown of environment variables. Every answer that has some goes through here.</summary>
-internal static partial class Redaction
+/// <summary>
+/// Decides which values of environment variables are shown. Every answer that contains values goes through here. Keys are always shown.
+/// </summary>
+/// <param name="shownKeys">Keys whose values this host shows, whatever they are.</param>
+internal sealed partial class Redaction(IEnumerable<string> shownKeys)
 {
     public const string Hidden = "***";
 
-    private static readonly string[] SecretParts = ["SECRET", "PASSWORD", "PASSWD", "PWD", "TOKEN", "_KEY", "APIKEY"];
-    private static readonly string[] SecretEndings = ["URL", "URI", "DSN"];
+    private const RegexOptions Options =
+        RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant;
 
-    public static SortedDictionary<string, string> Of(IReadOnlyDictionary<string, string> env)
-    {
-        var shown = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (var (key, value) in env)
-        {
-            shown.Add(key, Of(key, value));
-        }
+    public const string Rule =
+        "Every key is shown. A value is shown only if it is known to be harmless: a flag, a log level, the name of an environment, a " +
+        "plain number with or without a unit, a version, localhost with or without a port, a vault:// reference, or the value of a key " +
+        "in the operator's list Redaction:ShownKeys. Every other value reads " + Hidden + ".";
 
-        return shown;
-    }
+    private readonly HashSet<string> _shownKeys = new(shownKeys, StringComparer.Ordinal);
 
-    public static string Of(string key, string value)
-    {
-        if (CredentialUrl().IsMatch(value))
-        {
-            return Hidden;
-        }
+    public SortedDictionary<string, string> Of(IReadOnlyDictionary<string, string> env) => new(
+        env.ToDictionary(static variable => variable.Key, variable => Of(variable.Key, variable.Value)), StringComparer.Ordinal);
 
-        // A reference into the vault says where the secret is, not what it is.
-        if (VaultReference().IsMatch(value))
-        {
-            return value;
-        }
+    public string Of(string key, string value) =>
+        VaultReference().IsMatch(value) || (!NameOfSecret().IsMatch(key) && !CredentialUrl().IsMatch(value) &&
+            (_shownKeys.Contains(key) || HarmlessValue().IsMatch(value))) ? value : Hidden;
 
-        return SecretParts.Any(part => key.Contains(part, StringComparison.OrdinalIgnoreCase))
-            || SecretEndings.Any(ending => key.EndsWith(ending, StringComparison.OrdinalIgnoreCase))
-            ? Hidden
-            : value;
-    }
+    // A reference shows where the secret is, not what it is.
+    [GeneratedRegex(@"\Avault://[A-Za-z0-9._/#-]+\z", RegexOptions.NonBacktracking)]
+    private static partial Regex VaultReference();
 
-    // scheme://user:pass@host, anywhere in the value. A password may hold '/' and '@' as they are, though it should not.
+    // These names win over everything but a vault reference: no PIN is shown because it is a plain number.
     [GeneratedRegex(
-        @"[a-z][a-z0-9+.-]*://[^\s/?#:@]*:\S*@", RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.CultureInvariant)]
+        @"SECRET|PASS|PWD|TOKEN|_KEY|APIKEY|CREDENTIAL|(URL|URI|DSN)\z|(\A|_)(PIN|OTP|SALT|SEED|CODE)S?(_|\z)",
+        Options)]
+    private static partial Regex NameOfSecret();
+
+    // scheme://user:pass@host, anywhere in the value. A password may contain '/' and '@', though it should not.
+    [GeneratedRegex(
+        @"[a-z][a-z0-9+.-]*://[^\s/?#@]*@|[a-z][a-z0-9+.-]*://[^\s/?#:@]*:\S*@",
+        Options)]
     private static partial Regex CredentialUrl();
 
-    [GeneratedRegex(@"\Avault://\S+\z", RegexOptions.NonBacktracking)]
-    private static partial Regex VaultReference();
+    [GeneratedRegex(
+        @"\A(|true|false|yes|no|on|off|enabled|disabled|none|null|auto" +
+        "|trace|debug|verbose|info|information|notice|warn|warning|error|critical|fatal|silent" +
+        "|production|prod|staging|development|dev|test|testing|local" +
+        @"|-?\d{1,9}(\.\d{1,6})?( ?(ms|s|m|h|d|b|kb|mb|gb|kib|mib|gib|%))?" +
+        @"|v?\d{1,4}\.\d{1,4}\.\d{1,4}" +
+        @"|(localhost|127\.0\.0\.1|0\.0\.0\.0)(:\d{1,5})?)\z",
+        Options)]
+    private static partial Regex HarmlessValue();
 }

@@ -1,112 +1,82 @@
 using System.Security.Claims;
+using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Npgsql;
 using StackEnv.Merge;
-using StackEnv.Samples.Api.Problems;
-using StackEnv.Samples.Api.Teams;
 
 namespace StackEnv.Samples.Api;
 
-/// <summary>The routes. What goes wrong is thrown, and <see cref="ProblemTable"/> says what the client sees of it.</summary>
+/// <summary>The routes. Failures are thrown, and <see cref="ProblemHandler"/> maps them to what the client sees.</summary>
 internal static class StackEndpoints
 {
+    // What PostgreSQL could store is not too deep for this program either.
+    private static readonly JsonDocumentOptions AnyDepth = new() { MaxDepth = int.MaxValue };
+
     public static void MapStacks(this IEndpointRouteBuilder app)
     {
-        var stacks = app.MapGroup("/stacks").WithTags("Stacks");
-
-        stacks.MapPost("", CreateAsync)
-            .WithName("CreateStack").WithSummary("Creates a stack without environment variables.")
-            .Fails(400, 401, 409, 413, 503);
-
-        stacks.MapGet("/{slug}", ShowAsync)
-            .WithName("GetStack").WithSummary("Shows a stack.")
-            .Fails(401, 404, 503);
-
-        stacks.MapDelete("/{slug}", TearDownAsync)
-            .WithName("DeleteStack")
-            .WithSummary("Starts the teardown of a stack: from then on its environment variables cannot be changed.")
-            .RequireRateLimiting(PerStackLimit.Policy)
-            .Fails(401, 404, 503);
-
-        stacks.MapGet("/{slug}/env", ShowEnvAsync)
-            .WithName("GetEnv").WithSummary("Shows the environment variables of a stack, redacted.")
-            .Fails(401, 404, 503);
-
-        stacks.MapPatch("/{slug}/env", PatchEnvAsync)
+        var env = app.MapGroup("/stacks/{slug}/env").WithTags("Environment variables");
+        env.MapPatch("", PatchAsync)
             .WithName("PatchEnv").WithSummary("Sets and deletes environment variables of a stack, all of them or none.")
             .WithDescription(
                 "An empty string or null deletes a key. Keys that are not named keep their values. " +
-                "A 503 may be repeated after Retry-After.")
+                "After a 503 the same request may be sent again, after the seconds in Retry-After and retry_after_seconds.")
             .RequireRateLimiting(PerStackLimit.Policy)
-            .Fails(400, 401, 404, 409, 413, 500, 503);
+            .Fails(400, 401, 404, 409, 413, 415, 500, 503);
 
-        stacks.MapGet("/{slug}/audit", ShowAuditAsync)
-            .WithName("GetAudit").WithSummary("Shows the latest changes of a stack, newest first.")
-            .Fails(401, 404, 503);
+        env.MapGet("", GetAsync)
+            .WithName("GetEnv").WithSummary("Shows the environment variables of a stack, redacted.")
+            .Fails(401, 404, 500, 503);
     }
 
-    public static void MapHealth(this IEndpointRouteBuilder app) =>
-        app.MapGet("/healthz", static async (NpgsqlDataSource database, CancellationToken cancellationToken) =>
-            {
-                await using var ping = database.CreateCommand("SELECT 1");
-                await ping.ExecuteNonQueryAsync(cancellationToken);
-                return TypedResults.Ok(new HealthAnswer());
-            })
-            .WithName("GetHealth").WithSummary("Says whether the API and its database answer.").WithTags("Health")
-            .AllowAnonymous()
-            .Fails(503);
-
-    // No read before the merge: whose stack it is, and whether it is being torn down, is checked under the row lock.
-    private static async Task<Results<Ok<EnvPatched>, Problem>> PatchEnvAsync(
-        string slug, EnvPatch body, ClaimsPrincipal caller, IStackEnvMerger merger, CancellationToken cancellationToken)
+    // No read before the merge: the owner and the teardown are checked under the row lock.
+    private static async Task<Results<Ok<EnvPatched>, Problem>> PatchAsync(
+        string slug, EnvPatch body, ClaimsPrincipal caller, IStackEnvMerger merger, Redaction redaction,
+        CancellationToken cancellationToken)
     {
         if (body.Env is null)
         {
-            return Problem.MissingEnv;
+            return new Problem(400, "missing_env", """The body has no "env". Send {"env": {"KEY": "VALUE", "OLD": ""}}.""");
         }
 
         var stack = ((StackRef)slug).OwnedBy(caller.Team());
         var result = await merger.MergeAsync(stack, body.Env, cancellationToken);
-        return TypedResults.Ok(EnvPatched.Of(result));
+        return TypedResults.Ok(new EnvPatched(
+            Ok: true,
+            redaction.Of(result.Env),
+            result.KeysSet,
+            result.KeysDeleted,
+            result.TotalAfter,
+            result.Changed
+                ? "The environment variables are stored. Redeploy the stack to apply them."
+                : "The environment variables were as requested already. No redeploy is needed."));
     }
 
-    private static async Task<Results<Created<StackAnswer>, Problem>> CreateAsync(
-        NewStack body, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken)
+    private static async Task<Ok<EnvShown>> GetAsync(
+        string slug, ClaimsPrincipal caller, NpgsqlDataSource database, Redaction redaction, CancellationToken cancellationToken)
     {
-        if (!body.HasValidSlug)
+        var stack = ((StackRef)slug).OwnedBy(caller.Team());
+        await using var command = database.CreateCommand(
+            "SELECT coalesce(env_vars, '{}')::text FROM stacks WHERE slug = $1 AND team_id = $2");
+        command.Parameters.Add(new() { Value = stack.Key });
+        command.Parameters.Add(new() { Value = stack.Owner });
+        var text = (string?)await command.ExecuteScalarAsync(cancellationToken) ?? throw new StackNotFoundException(stack);
+        using var stored = JsonDocument.Parse(text, AnyDepth);
+        if (stored.RootElement.ValueKind != JsonValueKind.Object)
         {
-            return Problem.InvalidSlug;
+            throw new StoredEnvInvalidException(stack);
         }
 
-        return await store.CreateAsync(body.Slug!, caller.Team(), cancellationToken) is { } stack
-            ? TypedResults.Created($"/stacks/{stack.Slug}", new StackAnswer(stack))
-            : Problem.SlugTaken;
+        var env = stored.RootElement.EnumerateObject().ToDictionary(
+            static member => member.Name,
+            static member => member.Value.ValueKind == JsonValueKind.String ? member.Value.GetString()! : member.Value.GetRawText());
+        return TypedResults.Ok(new EnvShown(Ok: true, redaction.Of(env), env.Count));
     }
 
-    private static async Task<Ok<StackAnswer>> ShowAsync(
-        string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
-        TypedResults.Ok(new StackAnswer(await store.FindAsync(slug, caller.Team(), cancellationToken)));
-
-    private static async Task<Accepted<StackAnswer>> TearDownAsync(
-        string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
-        TypedResults.Accepted(
-            $"/stacks/{Uri.EscapeDataString(slug)}", new StackAnswer(await store.TearDownAsync(slug, caller.Team(), cancellationToken)));
-
-    private static async Task<Ok<EnvAnswer>> ShowEnvAsync(
-        string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
-        TypedResults.Ok(new EnvAnswer(Redaction.Of(await store.ReadEnvAsync(slug, caller.Team(), cancellationToken))));
-
-    private static async Task<Ok<AuditAnswer>> ShowAuditAsync(
-        string slug, ClaimsPrincipal caller, StackStore store, CancellationToken cancellationToken) =>
-        TypedResults.Ok(new AuditAnswer(await store.ReadAuditAsync(slug, caller.Team(), cancellationToken)));
-
-    private static RouteHandlerBuilder Fails(this RouteHandlerBuilder route, params ReadOnlySpan<int> statuses)
+    private static void Fails(this RouteHandlerBuilder route, params ReadOnlySpan<int> statuses)
     {
         foreach (var status in statuses)
         {
             route.Produces<Problem>(status, Problem.ContentType);
         }
-
-        return route;
     }
 }

@@ -6,14 +6,16 @@ namespace StackEnv.Samples.Worker;
 /// <summary>The table of requests, from which every worker takes.</summary>
 /// <param name="claims">
 /// A pool of its own: each claim holds a connection while its merge waits for another one. From one pool, claims could take them all and
-/// wait for ever for what they hold themselves.
+/// wait forever for what they hold themselves.
 /// </param>
-internal sealed class ChangeQueue(NpgsqlDataSource claims)
+/// <param name="options">The pauses between attempts.</param>
+internal sealed class ChangeQueue(NpgsqlDataSource claims, WorkerOptions options)
 {
-    // A request waits for the earlier ones of its stack: they are applied in the order in which they were made, and a stack whose row is
-    // held by somebody takes up one consumer and not all of them.
+    // A request waits for the earlier ones of its stack, so they are applied in order, and a stack whose row is held occupies one consumer.
+    // The time limit takes the claim from a worker that hangs. If that worker goes on with its merge, its receipt is too late.
     private const string ClaimNext =
         """
+        SET LOCAL idle_in_transaction_session_timeout = '2min';
         SELECT id, stack_id, changes, attempts FROM env_change_requests AS request
         WHERE status = 'pending' AND next_attempt_at <= now()
           AND NOT EXISTS (
@@ -23,31 +25,24 @@ internal sealed class ChangeQueue(NpgsqlDataSource claims)
         FOR UPDATE SKIP LOCKED
         """;
 
-    // Takes the claim from a worker that hangs. It may wake up and go on with its merge all the same: its receipt will come too late.
-    private const string BoundClaim = "SET LOCAL idle_in_transaction_session_timeout = '2min'";
-
-    /// <summary>
-    /// Takes the oldest request that is due, or null. The claim is the lock on its row, held by the transaction that will also write what
-    /// came of it: when this process is killed, PostgreSQL itself frees it.
-    /// </summary>
+    /// <summary>Takes the oldest request that is due, or null. If this process is killed, PostgreSQL frees the claim.</summary>
     public async Task<Claim?> ClaimAsync(CancellationToken cancellationToken)
     {
         var connection = await claims.OpenConnectionAsync(cancellationToken);
-        NpgsqlTransaction? transaction = null;
         Claim? claim = null;
         try
         {
-            transaction = await connection.BeginTransactionAsync(cancellationToken);
-            await using var batch = new NpgsqlBatch(connection) { BatchCommands = { new(BoundClaim), new(ClaimNext) } };
-            await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+            var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            await using var command = new NpgsqlCommand(ClaimNext, connection);
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
             if (await reader.ReadAsync(cancellationToken))
             {
-                claim = new Claim(connection, transaction)
+                claim = new Claim(connection, transaction, options)
                 {
                     Id = reader.GetInt64(0),
                     Stack = reader.GetGuid(1),
                     Changes = JsonSerializer.Deserialize<Dictionary<string, string?>>(reader.GetString(2))!,
-                    Attempts = reader.GetInt32(3),
+                    Attempt = reader.GetInt32(3) + 1,
                 };
             }
 
@@ -57,12 +52,7 @@ internal sealed class ChangeQueue(NpgsqlDataSource claims)
         {
             if (claim is null)
             {
-                if (transaction is not null)
-                {
-                    await transaction.DisposeAsync();
-                }
-
-                await connection.DisposeAsync();
+                await connection.DisposeAsync(); // with its transaction
             }
         }
     }

@@ -33,72 +33,37 @@ internal sealed class ChangeWorker(
             return false;
         }
 
-        var outcome = await MergeAsync(claim, stopping);
-        if (outcome.Status is "pending")
+        var failure = await MergeAsync(claim, stopping);
+        if (failure is { IsTransient: true })
         {
-            await claim.PutBackAsync(outcome, options.RetryDelay);
+            await claim.PutBackAsync(failure);
+            Log.PutBack(logger, claim.Id, failure.ErrorCode, claim.Attempt, failure.Message);
+        }
+        else if (await claim.SettleAsync(failure))
+        {
+            Log.Applied(logger, claim.Id, claim.Stack, claim.Attempt);
         }
         else
         {
-            outcome = await claim.SettleAsync(outcome);
+            Log.Failed(logger, claim.Id, failure!.ErrorCode, failure.Message);
         }
 
-        Report(claim, outcome);
         return true;
     }
 
-    private async Task<Outcome> MergeAsync(Claim claim, CancellationToken stopping)
+    // If the worker is stopped in the middle, the library either throws OperationCanceledException because nothing was committed, which
+    // leaves the request as it was, or returns the result.
+    private async Task<StackEnvMergeException?> MergeAsync(Claim claim, CancellationToken stopping)
     {
-        var attempts = 0;
         receipts.Request = claim.Id;
         try
         {
-            // When the worker is stopped in the middle, the library either says that nothing was committed, which leaves the request as it
-            // was, or it answers with the result.
-            await retries.Merge.ExecuteAsync(
-                async token =>
-                {
-                    attempts++;
-                    await merger.MergeAsync(claim.Stack, claim.Changes, token);
-                },
-                stopping);
-            return new("applied", attempts);
+            await merger.MergeAsync(claim.Stack, claim.Changes, stopping);
+            return null;
         }
         catch (StackEnvMergeException failure)
         {
-            if (failure is UnsuitableTableException)
-            {
-                // The message names the SQL that fixes the table. The worker goes on: an operator may fix it meanwhile.
-                Log.TableUnsuitable(logger, claim.Stack, failure.Message);
-            }
-
-            var status = failure switch
-            {
-                { IsTransient: true } when claim.Attempts + attempts < options.MaxAttempts => "pending",
-                { IsTransient: true } or StackEnvStoreException or UnsuitableTableException => "failed",
-                _ => "refused",
-            };
-            return new(status, attempts, failure.ErrorCode);
-        }
-    }
-
-    private void Report(Claim claim, Outcome outcome)
-    {
-        if (outcome.Status is "applied")
-        {
-            Log.Applied(logger, claim.Id, claim.Stack, claim.Attempts + outcome.Attempts);
-        }
-        else if (outcome.Status is "refused")
-        {
-            Log.Refused(logger, claim.Id, claim.Stack, outcome.ErrorCode);
-        }
-        else if (outcome.Status is "failed")
-        {
-            Log.Failed(logger, claim.Id, claim.Stack, outcome.ErrorCode, claim.Attempts + outcome.Attempts);
-        }
-        else
-        {
-            Log.PutBack(logger, claim.Id, claim.Stack, outcome.ErrorCode, claim.Attempts + outcome.Attempts);
+            return failure;
         }
     }
 }

@@ -3,15 +3,12 @@ using Npgsql;
 
 namespace StackEnv.Samples.Worker;
 
-/// <summary>Tells the consumers when PostgreSQL says that there is something new.</summary>
+/// <summary>Wakes the consumers when PostgreSQL notifies that there is a new request.</summary>
 internal sealed class QueueSignal(NpgsqlDataSource claims, Retries retries) : BackgroundService
 {
     private TaskCompletionSource _next = NewSource();
 
-    /// <summary>
-    /// Done at the next notification. To be taken before looking into the queue: a request that comes between the look and the wait is not
-    /// missed.
-    /// </summary>
+    /// <summary>Completes at the next notification. Take it before looking into the queue, so that no request is missed.</summary>
     public Task Next => Volatile.Read(ref _next).Task;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken) =>
@@ -27,7 +24,7 @@ internal sealed class QueueSignal(NpgsqlDataSource claims, Retries retries) : Ba
 
         while (true)
         {
-            // First of all for what came while nobody listened.
+            // First for what arrived while this process did not listen.
             Interlocked.Exchange(ref _next, NewSource()).SetResult();
             await connection.WaitAsync(cancellationToken);
         }

@@ -16,20 +16,17 @@ internal sealed class QueueTables(NpgsqlDataSource database, Retries retries) : 
     {
         await using var connection = await database.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await using var exists = new NpgsqlBatch(connection)
-        {
-            BatchCommands =
-            {
-                // One worker at a time, when several start at once.
-                new("SELECT pg_advisory_xact_lock(hashtextextended('env_change_requests', 0))"),
-                new("SELECT to_regclass('env_change_requests') IS NOT NULL"),
-            },
-        };
+        // One worker at a time, if several start at once.
+        await using var exists = new NpgsqlCommand(
+            """
+            SELECT pg_advisory_xact_lock(hashtextextended('env_change_requests', 0));
+            SELECT to_regclass('env_change_requests') IS NOT NULL
+            """,
+            connection);
         await using (var reader = await exists.ExecuteReaderAsync(cancellationToken))
         {
             await reader.NextResultAsync(cancellationToken);
-            await reader.ReadAsync(cancellationToken);
-            if (reader.GetBoolean(0))
+            if (await reader.ReadAsync(cancellationToken) && reader.GetBoolean(0))
             {
                 return;
             }

@@ -4,8 +4,8 @@ using StackEnv.Merge;
 namespace StackEnv.Samples.Worker;
 
 /// <summary>
-/// Writes the receipt of a request in its merge's own transaction. So a request is applied once at most: a merge that comes a second time,
-/// from a worker that took over or from one that was thought dead, runs into the primary key and is rolled back.
+/// Writes the receipt of a request in its merge's own transaction. So a request is applied at most once: a second merge, by a worker that
+/// took over or by one that was taken for dead, violates the primary key and is rolled back.
 /// </summary>
 internal sealed class Receipts : IStackEnvMergeJournal
 {
@@ -24,10 +24,10 @@ internal sealed class Receipts : IStackEnvMergeJournal
         {
             Parameters =
             {
-                new NpgsqlParameter<long> { TypedValue = _request.Value },
-                new NpgsqlParameter<int> { TypedValue = result.KeysSet },
-                new NpgsqlParameter<int> { TypedValue = result.KeysDeleted },
-                new NpgsqlParameter<int> { TypedValue = result.TotalAfter },
+                new() { Value = _request.Value },
+                new() { Value = result.KeysSet },
+                new() { Value = result.KeysDeleted },
+                new() { Value = result.TotalAfter },
             },
         },
     ];

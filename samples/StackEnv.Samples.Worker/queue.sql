@@ -3,19 +3,20 @@ CREATE TABLE env_change_requests
     id              bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     -- The id and not the slug: while a request waits, its slug may pass to another team's stack. No foreign key: the stack may go first.
     stack_id        uuid        NOT NULL,
-    -- Emptied once the request is applied or refused: a queue should not keep every secret that ever passed through it.
+    -- Emptied when the request is applied: a queue should not keep every secret that ever passed through it.
     changes         jsonb       CHECK (jsonb_typeof(changes) = 'object'
                                        AND NOT jsonb_path_exists(changes, 'strict $.* ? (@.type() <> "string" && @.type() <> "null")')),
-    status          text        NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'applied', 'refused', 'failed')),
+    status          text        NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'applied', 'failed')),
     attempts        integer     NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
     error_code      text,
+    reason          text,
     keys_set        integer,
     keys_deleted    integer,
     total_after     integer,
     created_at      timestamptz NOT NULL DEFAULT now(),
     finished_at     timestamptz,
-    CHECK (changes IS NOT NULL OR status IN ('applied', 'refused'))
+    CHECK (changes IS NOT NULL OR status = 'applied')
 );
 
 -- A claim reads both: the oldest request, and whether an earlier one of the same stack is still open.
@@ -29,6 +30,7 @@ CREATE TABLE env_change_receipts
     request_id   bigint PRIMARY KEY,
     outcome      text   NOT NULL,
     error_code   text,
+    reason       text,
     keys_set     integer,
     keys_deleted integer,
     total_after  integer

@@ -9,16 +9,18 @@ var duration = TimeSpan.FromSeconds(Argument(0, 20));
 var connections = Argument(1, 64);
 var stacks = Argument(2, 50);
 
-await using var server = await PostgresServer.FindOrStartAsync();
-await using var database = await SampleDatabase.CreateAsync(server.ConnectionString);
-await using var app = ApiHost.Build(
-    ["--environment=Development", "--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=Error"], database.ConnectionString);
+await using var database = await DemoDatabase.StartAsync("stackenv_load", Demo.Script);
+await using var app = ApiHost.Build(ApiHost.CreateBuilder(
+[
+    "--environment=Development", "--urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=Error",
+    $"--ConnectionStrings:Database={database.ConnectionString};Max Auto Prepare=20",
+]));
 await app.StartAsync();
 
 Console.WriteLine(
     $"{connections} connections on {stacks} stacks for {duration.TotalSeconds} s, one stack after the other torn down and replaced. " +
-    $"PostgreSQL: {server.Origin}");
-using var callers = new Callers(new Uri(app.Urls.Single()), "acme-dev-token", connections, stacks);
+    $"PostgreSQL: {database.Origin}");
+using var callers = new Callers(new Uri(app.Urls.Single()), "acme-dev-token", connections, stacks, database.DataSource);
 await callers.RunAsync(duration);
 var violations = await Truth.CheckAsync(database.ConnectionString, callers.Stacks);
 callers.Report.Print(violations);

@@ -20,17 +20,7 @@ internal sealed class Report
         _counts.AddOrUpdate(((int)status, error), 1, static (_, count) => count + 1);
     }
 
-    public void Add(HttpStatusCode teardown)
-    {
-        if (teardown == HttpStatusCode.Accepted)
-        {
-            _tornDown++;
-        }
-        else
-        {
-            _counts.AddOrUpdate(((int)teardown, "on DELETE"), 1, static (_, count) => count + 1);
-        }
-    }
+    public void AddTornDown() => _tornDown++;
 
     public void Print(List<string> violations)
     {

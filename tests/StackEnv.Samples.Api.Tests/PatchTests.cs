@@ -51,30 +51,6 @@ public sealed class PatchTests : ApiTest
         Assert.Equal("""{"C": "3"}""", await Database.EnvAsync(id));
     }
 
-    [Theory]
-    [InlineData("application/json")]
-    [InlineData("application/json; charset=UTF-8")]
-    [InlineData("application/json; charset=\"utf-8\"")]
-    [InlineData("application/merge-patch+json")]
-    public async Task JSON_by_any_of_its_names_is_understood(string mediaType)
-    {
-        var id = await InsertAsync("shop");
-
-        await PatchAsync("""{"env": {"A": "ü"}}""", mediaType);
-
-        Assert.Equal("""{"A": "ü"}""", await Database.EnvAsync(id));
-    }
-
-    [Fact]
-    public async Task Members_beside_env_are_not_our_business()
-    {
-        await InsertAsync("shop");
-
-        var answer = await Api.Acme.PatchEnvAsync("shop", """{"comment": [1, null], "env": {"A": "1"}}""");
-
-        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-    }
-
     [Fact]
     public async Task Bodies_that_are_refused()
     {
@@ -93,13 +69,6 @@ public sealed class PatchTests : ApiTest
         {
             await PatchAsync(body);
         }
-
-        await PatchAsync("""{"env": {"A": "1"}}""", mediaType: "text/plain");
-        await PatchAsync("env=1", mediaType: "application/x-www-form-urlencoded");
-        await PatchAsync("""{"env": {"A": "1"}}""", mediaType: "application/json; charset=utf-16");
-        await PatchAsync("""{"env": {"A": "1"}}""", mediaType: "application/json; charset=utf-7");
-        await PatchAsync("""{"env": {"A": "1"}}""", mediaType: "application/json; charset=klingon");
-        await PatchAsync("""{"env": {"A": "1"}}""", mediaType: null);
 
         await Verifier.Verify(_transcript.ToString());
         Assert.Equal(before, await Database.FootprintAsync(id));
@@ -189,6 +158,31 @@ public sealed class PatchTests : ApiTest
     }
 
     [Fact]
+    public async Task Reading_shows_values_that_are_not_strings_as_JSON_and_hides_what_is_not_known_to_be_harmless()
+    {
+        var deep = new string('[', 200) + new string(']', 200);
+        await InsertAsync("shop", $$"""{"NUMBER": 3, "FLAG": true, "NOTHING": null, "DEEP": {{deep}}, "SIGNING_KEY": 4}""");
+
+        var answer = await (await Api.Acme.GetAsync(new Uri("/stacks/shop/env", UriKind.Relative))).JsonAsync();
+
+        Assert.Equal(
+            """{"ok":true,"env":{"DEEP":"***","FLAG":"true","NOTHING":"null","NUMBER":"3","SIGNING_KEY":"***"},"total":5}""",
+            answer.GetRawText());
+    }
+
+    [Fact]
+    public async Task Reading_another_teams_stack_looks_like_reading_none()
+    {
+        await InsertAsync("shop", Stored, team: GlobexTeam);
+
+        var theirs = await _transcript.SendAsync(Api.Acme, "GET", "/stacks/shop/env");
+        var none = await _transcript.SendAsync(Api.Acme, "GET", "/stacks/none/env");
+
+        Assert.Equal((HttpStatusCode.NotFound, "not_found"), (theirs.StatusCode, await theirs.ErrorAsync()));
+        Assert.Equal(await none.Content.ReadAsStringAsync(), await theirs.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
     public async Task Callers_without_a_token()
     {
         var id = await InsertAsync("shop", Stored);
@@ -222,11 +216,8 @@ public sealed class PatchTests : ApiTest
     [InlineData("PATCH", "/stacks/shop/env", "text/plain")]
     [InlineData("PATCH", "/stacks/none/env", "application/json")]
     [InlineData("PUT", "/stacks/shop/env", "application/json")]
-    [InlineData("POST", "/stacks", "application/json")]
-    [InlineData("DELETE", "/stacks/shop", null)]
-    [InlineData("GET", "/stacks/shop", null)]
     [InlineData("GET", "/stacks/shop/env", null)]
-    [InlineData("GET", "/stacks/shop/audit", null)]
+    [InlineData("HEAD", "/stacks/shop/env", null)]
     [InlineData("GET", "/nowhere", null)]
     public async Task The_token_is_asked_for_before_anything_else(string method, string path, string? mediaType)
     {
@@ -234,11 +225,11 @@ public sealed class PatchTests : ApiTest
 
         var answer = await _transcript.SendAsync(Api.Nobody, method, path, mediaType is null ? null : "not json", mediaType);
 
-        Assert.Equal((HttpStatusCode.Unauthorized, "unauthorized"), (answer.StatusCode, await answer.ErrorAsync()));
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        Assert.Equal("Bearer", answer.Headers.WwwAuthenticate.ToString());
     }
 
-    private async Task PatchAsync(string body, string? mediaType = "application/json; charset=utf-8") =>
-        await _transcript.SendAsync(Api.Acme, "PATCH", "/stacks/shop/env", body, mediaType);
+    private async Task PatchAsync(string body) => await _transcript.SendAsync(Api.Acme, "PATCH", "/stacks/shop/env", body);
 
     // Waiting for "100 Continue" lets the server refuse before the body is sent, so that the answer is never lost in a connection reset.
     private static HttpRequestMessage Request(string value) => new(HttpMethod.Patch, new Uri("/stacks/shop/env", UriKind.Relative))

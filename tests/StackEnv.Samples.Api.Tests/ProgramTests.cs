@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Text.RegularExpressions;
-using Microsoft.Extensions.Options;
 
 namespace StackEnv.Samples.Api.Tests;
 
@@ -14,7 +13,7 @@ public sealed partial class ProgramTests : ApiTest
         using var program = Start("Development");
         var curls = new List<Match>();
         var schema = "";
-        while (curls.Count < 3 && await program.StandardOutput.ReadLineAsync() is { } line)
+        while (curls.Count < 2 && await program.StandardOutput.ReadLineAsync() is { } line)
         {
             if (line.Contains(", schema ", StringComparison.Ordinal))
             {
@@ -43,9 +42,8 @@ public sealed partial class ProgramTests : ApiTest
             answers.Add(await response.Content.ReadAsStringAsync());
         }
 
-        Assert.Contains("\"LOG_LEVEL\":\"debug\",\"OLD_FLAG\":\"1\"", answers[0], StringComparison.Ordinal);
+        Assert.Contains("\"LOG_LEVEL\":\"debug\",\"MAX_CONNECTIONS\":\"20\",\"OLD_FLAG\":\"1\"", answers[0], StringComparison.Ordinal);
         Assert.Contains("\"keys_set\":1,\"keys_deleted\":1", answers[1], StringComparison.Ordinal);
-        Assert.Contains("stack.env.updated", answers[2], StringComparison.Ordinal);
 
         using (var terminate = Process.Start("kill", ["-TERM", $"{program.Id}"]))
         {
@@ -60,23 +58,35 @@ public sealed partial class ProgramTests : ApiTest
     [Fact]
     public async Task Without_a_team_it_says_what_to_configure()
     {
-        using var program = Start("Production");
+        using var program = Start("Production", $"--ConnectionStrings:Database={Database.ConnectionString}");
 
         await program.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
 
         Assert.Equal(1, program.ExitCode);
         Assert.Contains(
-            "set Teams:0:Id, Teams:0:Name and Teams:0:Token", await program.StandardError.ReadToEndAsync(), StringComparison.Ordinal);
+            "set Teams:0:Id and Teams:0:Token", await program.StandardError.ReadToEndAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_a_database_it_says_what_to_configure()
+    {
+        using var program = Start("Production");
+
+        await program.WaitForExitAsync().WaitAsync(TimeSpan.FromMinutes(1));
+
+        Assert.Equal(1, program.ExitCode);
+        Assert.Contains("Set ConnectionStrings:Database", await program.StandardError.ReadToEndAsync(), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task The_host_does_not_start_without_a_team() =>
-        await Assert.ThrowsAsync<OptionsValidationException>(
+        await Assert.ThrowsAsync<InvalidOperationException>(
             () => RunningApi.StartAsync(Database.ConnectionString, settings: "--environment=Production"));
 
-    private Process Start(string environment) => Process.Start(new ProcessStartInfo(
+    private Process Start(string environment, params string[] settings) => Process.Start(new ProcessStartInfo(
         "dotnet",
-        [Path.Combine(AppContext.BaseDirectory, "StackEnv.Samples.Api.dll"), "--urls=http://127.0.0.1:0", $"--environment={environment}"])
+        [Path.Combine(AppContext.BaseDirectory, "StackEnv.Samples.Api.dll"), "--urls=http://127.0.0.1:0", $"--environment={environment}",
+            .. settings])
     {
         UseShellExecute = false,
         RedirectStandardOutput = true,

@@ -8,14 +8,14 @@ namespace StackEnv.Samples.Api.Tests;
 /// <summary>One stuck stack takes neither the connections nor the time of the others.</summary>
 public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:01:00")
 {
-    private const int Held = PerStackLimit.Running + PerStackLimit.Waiting;
+    private const int Held = PerStackLimit.Requests;
 
     [Fact]
     public async Task Another_stack_is_served_while_one_is_locked_and_hammered()
     {
         var stuck = await InsertAsync("stuck");
         await InsertAsync("other");
-        var fewConnections = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = PerStackLimit.Running + 1 };
+        var fewConnections = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = PerStackLimit.Requests + 1 };
         await using var api = await RunningApi.StartAsync(
             fewConnections.ConnectionString, settings: "--StackEnvMerge:LockTimeout=00:01:00");
         Task<HttpResponseMessage>[] hammering;
@@ -23,7 +23,7 @@ public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:
         {
             hammering =
                 [.. Enumerable.Range(0, 100).Select(number => api.Acme.PatchEnvAsync("stuck", $$$"""{"env": {"N{{{number}}}": "1"}}"""))];
-            await Database.WaitersAsync(PerStackLimit.Running);
+            await Database.WaitersAsync(PerStackLimit.Requests);
 
             // A limit well below the lock timeout: whoever has to wait for a connection of the stuck stack is late.
             using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(30));
@@ -58,13 +58,13 @@ public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:
     }
 
     [Fact]
-    public async Task Another_teams_requests_and_those_without_a_token_take_no_place_in_the_line()
+    public async Task Requests_of_another_team_and_those_without_a_token_take_no_place()
     {
         var stuck = await InsertAsync("shop");
         await using (await Database.LockAsync(stuck))
         {
             var waiting = Enumerable.Range(0, Held).Select(_ => Api.Acme.PatchEnvAsync("shop", """{"env": {"A": "1"}}""")).ToList();
-            await Database.WaitersAsync(PerStackLimit.Running);
+            await Database.WaitersAsync(PerStackLimit.Requests);
 
             var globex = await Api.Globex.PatchEnvAsync("shop", """{"env": {"A": "1"}}""");
             var nobody = await Api.Nobody.PatchEnvAsync("shop", """{"env": {"A": "1"}}""");

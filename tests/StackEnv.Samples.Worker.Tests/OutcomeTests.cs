@@ -21,9 +21,9 @@ public sealed class OutcomeTests : WorkerTest
     }
 
     [Fact]
-    public async Task Each_kind_of_refusal_is_final_at_once_and_writes_nothing()
+    public async Task What_a_repeat_cannot_change_is_given_up_at_once_and_kept_with_its_reason_for_a_person_to_send_again()
     {
-        await using var worker = await StartWorkerAsync("only", ("TeardownInterval", "01:00:00"));
+        await using var worker = await StartWorkerAsync("only");
         var healthy = await Database.InsertAsync($$"""{"LARGE": "{{new string('x', 40_000)}}"}""");
         var deleting = await Database.InsertAsync(status: "deleting");
         var broken = await Database.InsertAsync("[]");
@@ -41,15 +41,23 @@ public sealed class OutcomeTests : WorkerTest
 
         Assert.Equal(
             [
-                "refused invalid_env_key",
-                "refused env_too_large",
-                "refused stack_deleting",
-                "refused stored_env_invalid",
-                "refused not_found",
+                "failed invalid_env_key",
+                "failed env_too_large",
+                "failed stack_deleting",
+                "failed stored_env_invalid",
+                "failed not_found",
             ],
             await Task.WhenAll(requests.Select(OutcomeAsync)));
         Assert.Equal(before, await Task.WhenAll(stacks.Select(Database.FootprintAsync)));
         Assert.Equal(1, await Database.ScalarAsync<int>("SELECT max(attempts) FROM env_change_requests"));
+        Assert.Equal(5, await Database.ScalarAsync<long>(
+            "SELECT count(*) FROM env_change_requests WHERE changes IS NOT NULL AND reason <> ''"));
+
+        // A person makes room and sends the second one again, as the README shows.
+        await Database.ExecuteAsync("UPDATE stacks SET env_vars = '{}' WHERE id = $1", healthy);
+        var again = await Database.ScalarAsync<long>(SampleTests.SendAgain.Replace("4711", "$1", StringComparison.Ordinal), requests[1]);
+        Assert.Equal("applied 1+0-1", await OutcomeAsync(again));
+        Assert.Equal(4, await Database.ScalarAsync<long>("SELECT count(*) FROM env_change_requests WHERE status = 'failed'"));
     }
 
     [Fact]
@@ -92,21 +100,32 @@ public sealed class OutcomeTests : WorkerTest
     }
 
     [Fact]
-    public async Task After_the_last_attempt_a_request_has_failed_and_the_next_one_gets_its_turn()
+    public async Task A_request_that_fails_for_a_transient_reason_is_never_given_up_and_its_pause_grows_to_a_cap()
     {
-        await using var worker = await StartWorkerAsync("only", ("LockTimeout", "00:00:00.020"), ("MaxAttempts", "3"));
+        await using var worker = await StartWorkerAsync(
+            "only", ("LockTimeout", "00:00:00.001"), ("RetryDelay", "00:00:00.010"), ("MaxRetryDelay", "00:00:00.100"),
+            ("PollingInterval", "00:00:00.010"));
         var stack = await Database.InsertAsync();
-        long failed;
+        await Database.ExecuteAsync(
+            "CREATE TABLE pauses (attempt int, pause interval); " +
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO pauses " +
+            "VALUES (NEW.attempts, NEW.next_attempt_at - clock_timestamp()); RETURN NULL; END'; " +
+            "CREATE TRIGGER note AFTER UPDATE ON env_change_requests FOR EACH ROW WHEN (NEW.status = 'pending') EXECUTE FUNCTION note()");
+        long request;
         await using (await Database.LockAsync(stack))
         {
-            failed = await RequestAsync(stack, """{"A": "1"}""");
-            Assert.Equal("failed lock_timeout", await OutcomeAsync(failed));
+            request = await RequestAsync(stack, """{"A": "1"}""");
+            await UntilAsync("SELECT attempts >= 40 FROM env_change_requests WHERE id = $1", request);
+            Assert.Equal("pending lock_timeout", await StateAsync(request));
         }
 
-        Assert.Equal("applied 1+0-1", await OutcomeAsync(await RequestAsync(stack, """{"B": "1"}""")));
-        Assert.Equal("""{"B": "1"}""", await Database.EnvAsync(stack));
-        Assert.Equal(
-            """{"A": "1"}""", await Database.ScalarAsync<string>("SELECT changes::text FROM env_change_requests WHERE id = $1", failed));
+        Assert.Equal("applied 1+0-1", await OutcomeAsync(request));
+        Assert.True(await Database.ScalarAsync<bool>(
+            """
+            SELECT bool_and(pause <= least('100 ms', interval '10 ms' * 2 ^ (attempt - 1)))
+                AND max(pause) FILTER (WHERE attempt > 4) > '45 ms'
+            FROM pauses
+            """));
     }
 
     [Theory]

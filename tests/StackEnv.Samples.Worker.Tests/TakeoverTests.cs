@@ -9,7 +9,7 @@ public sealed class TakeoverTests : WorkerTest
     public async Task A_merge_that_was_committed_just_before_its_worker_was_killed_counts_as_applied_once()
     {
         var stack = await Database.InsertAsync("""{"OLD": "1"}""");
-        await using var killed = await StartWorkerAsync("killed", ("TeardownInterval", "01:00:00"));
+        await using var killed = await StartWorkerAsync("killed");
         await using var gate = await Database.DataSource.OpenConnectionAsync();
         await Database.ExecuteAsync("CREATE TABLE gate ()");
         await Database.ExecuteAsync(
@@ -33,7 +33,7 @@ public sealed class TakeoverTests : WorkerTest
         // What the next worker's own merge would now come to is a refusal.
         await Database.ExecuteAsync("UPDATE stacks SET status = 'deleting' WHERE id = $1", stack);
         await closed.RollbackAsync();
-        await using var next = await StartWorkerAsync("next", ("TeardownInterval", "01:00:00"));
+        await using var next = await StartWorkerAsync("next");
 
         Assert.Equal("applied 1+1-1", await OutcomeAsync(request));
         Assert.Equal("""{"NEW": "1"}""", await Database.EnvAsync(stack));

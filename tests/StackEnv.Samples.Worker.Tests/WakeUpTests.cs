@@ -55,13 +55,17 @@ public sealed class WakeUpTests : WorkerTest
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", SessionsOf("only"));
         await UntilAsync($"SELECT count(*) > 0 {listening} AND pid <> $2", SessionsOf("only"), lost);
 
-        Assert.StartsWith("applied", await OutcomeAsync(await RequestAsync(stack, """{"A": "1"}""")), StringComparison.Ordinal);
+        // The first may meet a lost connection of the merger's pool and be put back, which only polling would find. Another is notified of.
+        var first = await RequestAsync(stack, """{"A": "1"}""");
+        await UntilAsync("SELECT attempts > 0 FROM env_change_requests WHERE id = $1", first);
+        var second = await RequestAsync(await Database.InsertAsync(), """{"A": "1"}""");
+        Assert.StartsWith("applied", await OutcomeAsync(second), StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task An_idle_worker_stops_at_once()
     {
-        await using var worker = await StartWorkerAsync("only", ("PollingInterval", "01:00:00"), ("TeardownInterval", "01:00:00"));
+        await using var worker = await StartWorkerAsync("only", ("PollingInterval", "01:00:00"));
         var watch = Stopwatch.StartNew();
 
         Assert.Equal(0, await worker.StopAsync());

@@ -15,7 +15,7 @@ public abstract class ApiTest(params string[] settings) : IAsyncLifetime
     public async Task InitializeAsync()
     {
         Database = await TestDatabase.CreateAsync();
-        await Database.ExecuteAsync(SampleDatabase.AuditLogDdl);
+        await Database.ExecuteAsync(Demo.Script.Split("INSERT INTO stacks")[0]);
         Api = await RunningApi.StartAsync(Database.ConnectionString, settings: settings);
     }
 

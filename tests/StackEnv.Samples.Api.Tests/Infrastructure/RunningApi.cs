@@ -32,17 +32,15 @@ public sealed class RunningApi : IAsyncDisposable
 
     public static async Task<RunningApi> StartAsync(string connectionString, ILoggerProvider? logs = null, params string[] settings)
     {
-        var app = ApiHost.Build(
-            ["--environment=Development", "--urls=http://127.0.0.1:0", .. settings],
-            connectionString,
-            builder =>
-            {
-                builder.Logging.ClearProviders();
-                if (logs is not null)
-                {
-                    builder.Logging.AddProvider(logs).SetMinimumLevel(LogLevel.Trace).AddFilter(static (_, _) => true);
-                }
-            });
+        var builder = ApiHost.CreateBuilder(
+            ["--environment=Development", "--urls=http://127.0.0.1:0", $"--ConnectionStrings:Database={connectionString}", .. settings]);
+        builder.Logging.ClearProviders();
+        if (logs is not null)
+        {
+            builder.Logging.AddProvider(logs).SetMinimumLevel(LogLevel.Trace).AddFilter(static (_, _) => true);
+        }
+
+        var app = ApiHost.Build(builder);
         await app.StartAsync();
         return new(app);
     }

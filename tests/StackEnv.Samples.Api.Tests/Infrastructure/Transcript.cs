@@ -14,7 +14,7 @@ public sealed partial class Transcript
 {
     private static readonly JsonSerializerOptions Readable =
         new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
-    private static readonly string[] Headers = ["Content-Type", "Location", "Retry-After", "WWW-Authenticate", "Allow"];
+    private static readonly string[] Headers = ["Content-Type", "Location", "Retry-After", "WWW-Authenticate", "Allow", "Accept-Patch"];
 
     private readonly StringBuilder _text = new();
 
@@ -62,7 +62,8 @@ public sealed partial class Transcript
             }
         }
 
-        _text.Append(Indent(await response.Content.ReadAsStringAsync())).Append("\n\n");
+        var body = await response.Content.ReadAsStringAsync();
+        _text.Append(body.Length == 0 ? "" : Indent(body)).Append("\n\n");
     }
 
     public override string ToString() => Time().Replace(Uuid().Replace(_text.ToString(), "{uuid}"), "{time}");
