@@ -42,6 +42,7 @@ internal static class ApiHost
         {
             options.KeyColumn = "slug";
             options.RequireOwner = true;
+            options.VersionColumn = "version";
             configuration.GetSection("StackEnvMerge").Bind(options);
         });
         services.AddSingleton(new Redaction(configuration.GetSection("Redaction:ShownKeys").Get<string[]>() ?? []));
@@ -62,7 +63,6 @@ internal static class ApiHost
             kestrel.ConfigureEndpointDefaults(static endpoint => endpoint.DescribeRefusals());
         });
         builder.Services.AddExceptionHandler<ProblemHandler>().AddProblemDetails();
-        builder.Services.AddPerStackLimit();
         builder.Services.AddStackOpenApi();
 
         // A body that cannot be read goes to ProblemHandler like every other failure, and not only in Development.
@@ -89,7 +89,6 @@ internal static class ApiHost
         app.UseRouting();
         app.UseTeamTokens();
         app.Use(static (context, next) => IsJson(context) ? next(context) : Problem.OfStatus(415).ExecuteAsync(context));
-        app.UseRateLimiter(); // after the tokens, so that callers without one get their 401 and take no permit
 
         var routes = app.MapGroup("");
         routes.MapStacks();

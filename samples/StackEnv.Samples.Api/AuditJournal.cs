@@ -11,7 +11,9 @@ internal sealed class AuditJournal : IStackEnvMergeJournal
     private const string Insert =
         """
         INSERT INTO audit_log (team_id, kind, resource, metadata)
-        VALUES ($1, 'stack.env.updated', $2, jsonb_build_object('keys_set', $3::int, 'keys_deleted', $4::int, 'total_after', $5::int))
+        VALUES ($1, 'stack.env.updated', $2, jsonb_build_object(
+            'keys_set', $3::int, 'keys_deleted', $4::int, 'total_after', $5::int,
+            'added', $6::text[], 'updated', $7::text[], 'deleted', $8::text[]))
         """;
 
     public IEnumerable<NpgsqlBatchCommand> Record(StackRef stack, MergeResult result) => !result.Changed ? [] :
@@ -25,6 +27,9 @@ internal sealed class AuditJournal : IStackEnvMergeJournal
                 new() { Value = result.KeysSet },
                 new() { Value = result.KeysDeleted },
                 new() { Value = result.TotalAfter },
+                new() { Value = result.AddedKeys.ToArray() },
+                new() { Value = result.UpdatedKeys.ToArray() },
+                new() { Value = result.DeletedKeys.ToArray() },
             },
         },
     ];

@@ -41,6 +41,8 @@ internal sealed partial class ProblemHandler(ILogger<ProblemHandler> logger) : I
         StackNotFoundException none => new(404, none.ErrorCode, "There is no such stack."),
         StackDeletingException gone =>
             new(409, gone.ErrorCode, $"The stack is being torn down (its status is {gone.Status}). Nothing was written."),
+        StackVersionException changed => new(
+            412, changed.ErrorCode, "The stack is not at this version: someone else changed it. Nothing was written. Read it again."),
         EnvTooLargeException large => new(
             413,
             large.ErrorCode,

@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Mvc;
 using Npgsql;
 using StackEnv.Merge;
 
@@ -14,32 +15,34 @@ internal static class StackEndpoints
 
     public static void MapStacks(this IEndpointRouteBuilder app)
     {
-        var env = app.MapGroup("/stacks/{slug}/env").WithTags("Environment variables");
-        env.MapPatch("", PatchAsync)
+        const string Env = "/stacks/{slug}/env";
+        var env = app.MapGroup("").WithTags("Environment variables");
+        env.MapPatch(Env, PatchAsync)
             .WithName("PatchEnv").WithSummary("Sets and deletes environment variables of a stack, all of them or none.")
             .WithDescription(
                 "An empty string or null deletes a key. Keys that are not named keep their values. " +
+                "With If-Match the change is made only if the stack is still at that ETag; otherwise the answer is 412. " +
                 "After a 503 the same request may be sent again, after the seconds in Retry-After and retry_after_seconds.")
-            .RequireRateLimiting(PerStackLimit.Policy)
-            .Fails(400, 401, 404, 409, 413, 415, 500, 503);
+            .Fails(400, 401, 404, 409, 412, 413, 415, 500, 503);
 
-        env.MapGet("", GetAsync)
+        env.MapGet(Env, GetAsync)
             .WithName("GetEnv").WithSummary("Shows the environment variables of a stack, redacted.")
             .Fails(401, 404, 500, 503);
     }
 
     // No read before the merge: the owner and the teardown are checked under the row lock.
     private static async Task<Results<Ok<EnvPatched>, Problem>> PatchAsync(
-        string slug, EnvPatch body, ClaimsPrincipal caller, IStackEnvMerger merger, Redaction redaction,
-        CancellationToken cancellationToken)
+        string slug, EnvPatch body, [FromHeader(Name = "If-Match")] string? ifMatch, HttpContext http, ClaimsPrincipal caller,
+        IStackEnvMerger merger, Redaction redaction, CancellationToken cancellationToken)
     {
         if (body.Env is null)
         {
             return new Problem(400, "missing_env", """The body has no "env". Send {"env": {"KEY": "VALUE", "OLD": ""}}.""");
         }
 
-        var stack = ((StackRef)slug).OwnedBy(caller.Team());
+        var stack = EntityTags.AtVersionOf(http.Request, ((StackRef)slug).OwnedBy(caller.Team()));
         var result = await merger.MergeAsync(stack, body.Env, cancellationToken);
+        EntityTags.Show(http.Response, result.Version!.Value);
         return TypedResults.Ok(new EnvPatched(
             Ok: true,
             redaction.Of(result.Env),
@@ -52,15 +55,21 @@ internal static class StackEndpoints
     }
 
     private static async Task<Ok<EnvShown>> GetAsync(
-        string slug, ClaimsPrincipal caller, NpgsqlDataSource database, Redaction redaction, CancellationToken cancellationToken)
+        string slug, HttpResponse response, ClaimsPrincipal caller, NpgsqlDataSource database, Redaction redaction,
+        CancellationToken cancellationToken)
     {
         var stack = ((StackRef)slug).OwnedBy(caller.Team());
         await using var command = database.CreateCommand(
-            "SELECT coalesce(env_vars, '{}')::text FROM stacks WHERE slug = $1 AND team_id = $2");
+            "SELECT coalesce(env_vars, '{}')::text, version FROM stacks WHERE slug = $1 AND team_id = $2");
         command.Parameters.Add(new() { Value = stack.Key });
         command.Parameters.Add(new() { Value = stack.Owner });
-        var text = (string?)await command.ExecuteScalarAsync(cancellationToken) ?? throw new StackNotFoundException(stack);
-        using var stored = JsonDocument.Parse(text, AnyDepth);
+        await using var row = await command.ExecuteReaderAsync(cancellationToken);
+        if (!await row.ReadAsync(cancellationToken))
+        {
+            throw new StackNotFoundException(stack);
+        }
+
+        using var stored = JsonDocument.Parse(row.GetString(0), AnyDepth);
         if (stored.RootElement.ValueKind != JsonValueKind.Object)
         {
             throw new StoredEnvInvalidException(stack);
@@ -69,6 +78,7 @@ internal static class StackEndpoints
         var env = stored.RootElement.EnumerateObject().ToDictionary(
             static member => member.Name,
             static member => member.Value.ValueKind == JsonValueKind.String ? member.Value.GetString()! : member.Value.GetRawText());
+        EntityTags.Show(response, row.GetInt64(1));
         return TypedResults.Ok(new EnvShown(Ok: true, redaction.Of(env), env.Count));
     }
 

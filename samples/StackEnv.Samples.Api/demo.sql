@@ -1,4 +1,5 @@
--- What the sample needs beside the table of stacks: the table that AuditJournal writes to.
+-- What the sample needs beside the table of stacks: a column that counts the changes, and the table that AuditJournal writes to.
+ALTER TABLE stacks ADD COLUMN version bigint NOT NULL DEFAULT 0;
 CREATE TABLE audit_log
 (
     id       bigint      PRIMARY KEY GENERATED ALWAYS AS IDENTITY,

@@ -12,7 +12,7 @@ namespace StackEnv.Merge;
 /// </summary>
 /// <remarks>
 /// <para>
-/// Merges into one row get their turns in the order in which they came. Only as many as keep the row busy hold a connection: at most a
+/// Merges of one stack get their turns in the order in which they came. Only as many as keep the row busy hold a connection: at most a
 /// quarter of the pool, or eight connections of a small one. The others wait in this process, and that wait counts into
 /// <see cref="StackEnvMergeOptions.LockTimeout"/>. Two mergers know nothing of each other's lines, so one for each table is best.
 /// </para>

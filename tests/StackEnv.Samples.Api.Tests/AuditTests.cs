@@ -8,18 +8,21 @@ public sealed class AuditTests : ApiTest
     [Fact]
     public async Task Each_merge_that_changes_something_has_one_row()
     {
-        await InsertAsync("shop", """{"OLD": "1", "KEPT": "1"}""");
+        await InsertAsync("shop", """{"OLD": "1", "A": "0"}""");
 
         await Api.Acme.PatchEnvAsync("shop", """{"env": {"A": "1", "B": "2", "OLD": "", "NEVER_SET": ""}}""");
 
         Assert.Equal(
-            $$"""{{AcmeTeam}} stack.env.updated shop {"keys_set": 2, "keys_deleted": 1, "total_after": 3}""",
+            $$"""
+            {{AcmeTeam}} stack.env.updated shop {"keys_set": 2, "keys_deleted": 1, "total_after": 2} ["B"] ["A"] ["OLD"]
+            """,
             await Database.ScalarAsync<string>(
                 """
                 SELECT concat_ws(' ', team_id, kind, resource,
                     format(
                         '{"keys_set": %s, "keys_deleted": %s, "total_after": %s}',
-                        metadata->'keys_set', metadata->'keys_deleted', metadata->'total_after'))
+                        metadata->'keys_set', metadata->'keys_deleted', metadata->'total_after'),
+                    metadata->'added', metadata->'updated', metadata->'deleted')
                 FROM audit_log
                 """));
     }

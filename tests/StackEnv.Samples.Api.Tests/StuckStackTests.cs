@@ -8,14 +8,15 @@ namespace StackEnv.Samples.Api.Tests;
 /// <summary>One stuck stack takes neither the connections nor the time of the others.</summary>
 public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:01:00")
 {
-    private const int Held = PerStackLimit.Requests;
+    // Of a pool as small as these tests' own, the library lets so many merges of one stack run at a time.
+    private const int Held = 8;
 
     [Fact]
     public async Task Another_stack_is_served_while_one_is_locked_and_hammered()
     {
         var stuck = await InsertAsync("stuck");
         await InsertAsync("other");
-        var fewConnections = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = PerStackLimit.Requests + 1 };
+        var fewConnections = new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = Held + 1 };
         await using var api = await RunningApi.StartAsync(
             fewConnections.ConnectionString, settings: "--StackEnvMerge:LockTimeout=00:01:00");
         Task<HttpResponseMessage>[] hammering;
@@ -23,7 +24,7 @@ public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:
         {
             hammering =
                 [.. Enumerable.Range(0, 100).Select(number => api.Acme.PatchEnvAsync("stuck", $$$"""{"env": {"N{{{number}}}": "1"}}"""))];
-            await Database.WaitersAsync(PerStackLimit.Requests);
+            await Database.WaitersAsync(Held);
 
             // A limit well below the lock timeout: whoever has to wait for a connection of the stuck stack is late.
             using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(30));
@@ -32,39 +33,19 @@ public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:
                 var served = await api.Acme.PatchEnvAsync("other", $$$"""{"env": {"N": "{{{number}}}"}}""", soon.Token);
                 Assert.Equal(HttpStatusCode.OK, served.StatusCode);
             }
-
-            await WaitForBusyAsync(hammering, hammering.Length - Held, soon.Token);
         }
 
-        var statuses = (await Task.WhenAll(hammering)).CountBy(static answer => answer.StatusCode).ToDictionary();
-        Assert.Equal(new() { [HttpStatusCode.OK] = Held, [HttpStatusCode.ServiceUnavailable] = hammering.Length - Held }, statuses);
+        Assert.All(await Task.WhenAll(hammering), static answer => Assert.Equal(HttpStatusCode.OK, answer.StatusCode));
     }
 
     [Fact]
-    public async Task Too_many_at_once_are_told_to_come_back()
-    {
-        var stuck = await InsertAsync("shop");
-        var transcript = new Transcript();
-        await using (await Database.LockAsync(stuck))
-        {
-            var requests = Enumerable.Range(0, Held + 1).Select(_ => Api.Acme.PatchEnvAsync("shop", """{"env": {"A": "1"}}""")).ToList();
-            var refused = await Task.WhenAny(requests);
-
-            await transcript.AddAsync(await refused, """{"env": {"A": "1"}}""");
-            Assert.Equal(1, requests.Count(static request => request.IsCompleted));
-        }
-
-        await Verifier.Verify(transcript.ToString());
-    }
-
-    [Fact]
-    public async Task Requests_of_another_team_and_those_without_a_token_take_no_place()
+    public async Task Requests_of_another_team_and_those_without_a_token_do_not_wait()
     {
         var stuck = await InsertAsync("shop");
         await using (await Database.LockAsync(stuck))
         {
-            var waiting = Enumerable.Range(0, Held).Select(_ => Api.Acme.PatchEnvAsync("shop", """{"env": {"A": "1"}}""")).ToList();
-            await Database.WaitersAsync(PerStackLimit.Requests);
+            var waiting = Enumerable.Range(0, 2 * Held).Select(_ => Api.Acme.PatchEnvAsync("shop", """{"env": {"A": "1"}}""")).ToList();
+            await Database.WaitersAsync(Held);
 
             var globex = await Api.Globex.PatchEnvAsync("shop", """{"env": {"A": "1"}}""");
             var nobody = await Api.Nobody.PatchEnvAsync("shop", """{"env": {"A": "1"}}""");
@@ -108,19 +89,6 @@ public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:
         {
             Assert.True(DateTime.UtcNow < deadline, $"\"{text}\" was not logged.");
             await Task.Delay(5);
-        }
-    }
-
-    private static async Task WaitForBusyAsync(Task<HttpResponseMessage>[] requests, int count, CancellationToken cancellationToken)
-    {
-        var refused = 0;
-        await foreach (var request in Task.WhenEach(requests).WithCancellation(cancellationToken))
-        {
-            Assert.Equal("busy", await (await request).ErrorAsync());
-            if (++refused == count)
-            {
-                return;
-            }
         }
     }
 }

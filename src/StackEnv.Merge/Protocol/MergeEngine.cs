@@ -12,7 +12,7 @@ internal sealed class MergeEngine(MergeContext context)
 {
     /// <summary>Enters the line of the stack's row. Wait for the turn, if it has not come, and then merge.</summary>
     public MergeTurn TakeTurn(StackRef stack) => new(
-        context.Lines.Enter(context.Table.RowOf(stack), out var place), place, new LockBudget(context.Settings.Limits.LockTimeout));
+        context.Lines.Enter((stack.Key, stack.Owner), out var place), place, new LockBudget(context.Settings.Limits.LockTimeout));
 
     /// <summary>Waits until the turn has come. Whatever this throws, the turn is over.</summary>
     public async Task WaitAsync(MergeTurn turn, MergeRequest request, CancellationToken cancellationToken)

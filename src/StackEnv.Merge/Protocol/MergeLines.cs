@@ -4,6 +4,9 @@ namespace StackEnv.Merge.Protocol;
 /// The lines in front of the connections, one for each row that merges are under way to. Who waits here holds no connection, and is not in
 /// PostgreSQL's wait queue, which slows down with its length.
 /// </summary>
+/// <remarks>
+/// A line is for one key and one owner. Who names another owner finds no row, and must not learn from a wait that there is one.
+/// </remarks>
 /// <param name="maxPoolSize">
 /// The size of the connection pool. The merges into one row hold at most a quarter of it, or eight connections of a small one, and never
 /// the last one.

@@ -25,13 +25,6 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
         return facts;
     }
 
-    /// <summary>
-    /// What identifies the stack's row: its key alone, whether an owner is named or not, unless keys are known to be unique only within an
-    /// owner.
-    /// </summary>
-    public (object Key, object? Owner) RowOf(StackRef stack) =>
-        (stack.Key, _facts is { IsKeyUnique: false, IsKeyUniqueWithOwner: true } ? stack.Owner : null);
-
     /// <summary>The table is not as it was: the next merge looks again.</summary>
     public void Forget() => _facts = null;
 

@@ -119,27 +119,27 @@ public sealed class LineTests : DatabaseTest
         Assert.Equal(20, calm);
     }
 
+    // A wait would tell that there is such a stack.
     [Fact]
-    public async Task Where_the_key_is_unique_alone_merges_with_and_without_the_owner_share_a_line()
+    public async Task Another_owner_of_a_stuck_stack_is_told_at_once_that_there_is_none()
     {
         var team = Guid.NewGuid();
         var id = await Database.InsertAsync(team: team);
         await using var dataSource = OneAtATime();
         var merger = PatientMerger(dataSource);
-        await merger.MergeAsync(id, Changes());
-        var holder = await Database.LockAsync(id);
-
-        var merging = Enumerable.Range(0, 6)
-            .Select(number => merger.MergeAsync(
-                number % 2 == 0 ? id : ((StackRef)id).OwnedBy(team), Changes(($"K_{number}", "v"))))
+        using var callers = new CancellationTokenSource();
+        await using var holder = await Database.LockAsync(id);
+        var waiting = Enumerable.Range(0, 5)
+            .Select(_ => merger.MergeAsync(((StackRef)id).OwnedBy(team), Changes(("A", "1")), callers.Token))
             .ToArray();
         await Database.WaitersAsync(1);
-        await Task.Delay(100);
-        Assert.Equal(1, await WaitersAsync());
-        await holder.DisposeAsync();
 
-        var results = await Task.WhenAll(merging);
-        Assert.Equal(Enumerable.Range(1, 6), results.Select(static result => result.TotalAfter));
+        await Assert.ThrowsAsync<StackNotFoundException>(
+            () => merger.MergeAsync(((StackRef)id).OwnedBy(Guid.NewGuid()), Changes(("A", "1"))).WaitAsync(Bound));
+
+        Assert.DoesNotContain(waiting, static merge => merge.IsCompleted);
+        await callers.CancelAsync();
+        await Task.WhenAll(waiting.Select(static merge => Assert.ThrowsAnyAsync<OperationCanceledException>(() => merge)));
     }
 
     [Fact]
