@@ -21,7 +21,9 @@ internal static class EntityTags
         [{ Tag.Value: "*" }] => stack,
 
         // A weak tag, or one that this API did not give, matches no version.
-        [var tag] => stack.AtVersion(!tag.IsWeak && long.TryParse(tag.Tag.AsSpan().Trim('"'), CultureInfo.InvariantCulture, out var version) ? version : -1),
+        [{ IsWeak: false } tag] when long.TryParse(tag.Tag.AsSpan().Trim('"'), CultureInfo.InvariantCulture, out var version) =>
+            stack.AtVersion(version),
+        [_] => stack.AtVersion(-1),
         _ => throw new BadHttpRequestException("If-Match takes one entity tag."),
     };
 }

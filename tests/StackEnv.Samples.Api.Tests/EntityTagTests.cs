@@ -65,7 +65,9 @@ public sealed class EntityTagTests : ApiTest
     {
         using var answer = await Api.Acme.GetAsync(new Uri("/stacks/shop/env", UriKind.Relative));
         var env = (await answer.JsonAsync()).GetProperty("env");
-        return (answer.Headers.ETag!.Tag, int.TryParse(env.GetProperty(key).GetString(), CultureInfo.InvariantCulture, out var edits) ? edits : 0);
+        return (
+            answer.Headers.ETag!.Tag,
+            int.TryParse(env.GetProperty(key).GetString(), CultureInfo.InvariantCulture, out var edits) ? edits : 0);
     }
 
     private async Task<HttpStatusCode> EditAsync(string ifMatch, int edits)
