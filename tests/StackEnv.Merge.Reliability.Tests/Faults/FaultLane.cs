@@ -64,6 +64,9 @@ internal sealed class FaultLane : IAsyncDisposable
         }
     }
 
+    /// <summary>Ends every session of the lane, as soon as its connection is given back.</summary>
+    public void EndSessions() => _dataSource.Clear();
+
     public async ValueTask DisposeAsync()
     {
         await _dataSource.DisposeAsync();

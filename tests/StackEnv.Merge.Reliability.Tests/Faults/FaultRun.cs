@@ -202,9 +202,10 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
     private Task<string?> NextAsync() => Database.ScalarAsync<string?>("SELECT env_vars ->> 'NEXT' FROM stacks WHERE id = $1", lane.Stack);
 
     // Only the session that served the next merge may be left, and that has answered all that it was asked before. Any other may still be
-    // carrying out what it has received.
+    // carrying out what it has received, also one whose caller no longer waits for its rollback: that one returns to the pool.
     private async Task QuiesceAsync()
     {
+        lane.EndSessions();
         var others = lane.Proxy.Processes.Where(process => process != lane.Proxy.NewestProcess).ToArray();
         var startedAt = Stopwatch.GetTimestamp();
         while (others.Length > 0 && await Database.ScalarAsync<long>(

@@ -61,6 +61,9 @@ internal sealed class HistoryCheck
 
         ("lock_timeout", []) => operation.Elapsed >= operation.Request.LockTimeout,
         ("cancelled", []) => operation.Request.CancelAfter is not null,
+
+        // A cancel that comes late hits the next merge on the connection, or the reset before it. That one fails, and has written nothing.
+        ("store_error", []) => true,
         ("outcome_unknown", []) => true,
         _ => false,
     };
