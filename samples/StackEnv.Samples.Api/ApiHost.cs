@@ -17,7 +17,8 @@ internal static class ApiHost
     internal const int MaxRequestBytes = 4 * 65_536; // four times the cap of the merged set: room for JSON's escapes and for deletes
 
     private const string OnlyFromHere =
-        """<meta http-equiv="Content-Security-Policy" content="default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:">""";
+        """<meta http-equiv="Content-Security-Policy" content="default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:">""" +
+        """<style>a[href^="https://scalar.com"] { display: none }</style>""";
 
     internal static JsonSerializerOptions Json { get; } = Configure(new(JsonSerializerDefaults.Web));
 
@@ -32,7 +33,6 @@ internal static class ApiHost
         return Assemble(builder.Build());
     }
 
-    // The library's part.
     private static void AddMerging(IServiceCollection services, ConfigurationManager configuration)
     {
         services.AddNpgsqlDataSource(configuration.GetConnectionString("Database") ?? throw new InvalidOperationException(
@@ -95,7 +95,7 @@ internal static class ApiHost
         routes.MapOpenApi().AllowAnonymous();
         if (app.Environment.IsDevelopment())
         {
-            // In Development only: the page holds a token. It neither loads from elsewhere nor sends anything elsewhere.
+            // In Development only: the page holds a token. It loads nothing from elsewhere, and sends nothing there.
             routes.MapGet("/", static () => Results.Redirect("/scalar/")).AllowAnonymous().ExcludeFromDescription();
             routes.MapScalarApiReference(options => options
                 .AddPreferredSecuritySchemes(TeamTokens.Scheme)

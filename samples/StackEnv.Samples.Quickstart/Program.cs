@@ -5,3 +5,28 @@ builder.Services.AddNpgsqlDataSource(builder.Configuration.GetConnectionString("
 builder.Services.AddStackEnvMerge(options => options.KeyColumn = "slug");
 var app = builder.Build();
 
+app.MapPatch("/stacks/{slug}/env", async (
+    string slug, Dictionary<string, string?> env, IStackEnvMerger merger, CancellationToken cancellationToken) =>
+{
+    try
+    {
+        var result = await merger.MergeAsync(slug, env, cancellationToken);
+        return Results.Ok(new { result.KeysSet, result.KeysDeleted, result.TotalAfter });
+    }
+    catch (StackEnvMergeException failure)
+    {
+        // For your log only: it can name the owner, tables and columns.
+        app.Logger.LogWarning("{Problem}", failure.Message);
+        return Results.Problem(title: failure.ErrorCode, statusCode: failure switch
+        {
+            InvalidEnvKeyException or InvalidEnvValueException => 400,
+            StackNotFoundException => 404,
+            StackDeletingException => 409,
+            EnvTooLargeException => 413,
+            { IsTransient: true } => 503,
+            _ => 500,
+        });
+    }
+});
+
+app.Run();
