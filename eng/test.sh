@@ -7,6 +7,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 source "$root/eng/lib/pgbouncer.sh"
 source "$root/eng/lib/pgpool.sh"
+source "$root/eng/lib/chromium.sh"
 
 build StackEnv.Merge.sln
 

@@ -16,8 +16,9 @@ internal static class ApiHost
 {
     internal const int MaxRequestBytes = 4 * 65_536; // four times the cap of the merged set: room for JSON's escapes and for deletes
 
-    private const string OnlyFromHere =
-        """<meta http-equiv="Content-Security-Policy" content="default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:">""";
+    private const string NobodyElse =
+        """<meta http-equiv="Content-Security-Policy" content="default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:">""" +
+        """<style>a[href^="https://scalar.com"] { display: none }</style>""";
 
     internal static JsonSerializerOptions Json { get; } = Configure(new(JsonSerializerDefaults.Web));
 
@@ -32,7 +33,6 @@ internal static class ApiHost
         return Assemble(builder.Build());
     }
 
-    // The library's part.
     private static void AddMerging(IServiceCollection services, ConfigurationManager configuration)
     {
         services.AddNpgsqlDataSource(configuration.GetConnectionString("Database") ?? throw new InvalidOperationException(
@@ -96,13 +96,13 @@ internal static class ApiHost
         routes.MapOpenApi().AllowAnonymous();
         if (app.Environment.IsDevelopment())
         {
-            // In Development only: the page holds a token. It neither loads from elsewhere nor sends anything elsewhere.
+            // In Development only: the page holds a token. It loads nothing from elsewhere, and sends nothing there.
             routes.MapGet("/", static () => Results.Redirect("/scalar/")).AllowAnonymous().ExcludeFromDescription();
             routes.MapScalarApiReference(options => options
                 .AddPreferredSecuritySchemes(TeamTokens.Scheme)
                 .AddHttpAuthentication(TeamTokens.Scheme, bearer => bearer.Token = app.Configuration["Teams:0:Token"])
                 .DisableDefaultFonts().DisableTelemetry().DisableAgent().DisableMcp().HideClientButton().HideDeveloperTools()
-                .AddHeadContent(OnlyFromHere)).AllowAnonymous();
+                .AddHeadContent(NobodyElse)).AllowAnonymous();
         }
 
         // HEAD wherever GET is (RFC 9110, section 9.1).
