@@ -76,7 +76,7 @@ public sealed partial class PageTests : ApiTest
             var log = process.StandardError.ReadToEndAsync();
             var output = await process.StandardOutput.ReadToEndAsync().WaitAsync(TimeSpan.FromMinutes(1));
             await process.WaitForExitAsync();
-            var console = (await log).Split('\n').Where(static line => line.Contains("CONSOLE", StringComparison.Ordinal));
+            var console = (await log).Split('\n').Where(static line => line.Contains("CONSOLE:", StringComparison.Ordinal));
             return (output, string.Join('\n', console));
         }
         finally
