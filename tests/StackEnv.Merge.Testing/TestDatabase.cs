@@ -16,6 +16,14 @@ public sealed class TestDatabase : IAsyncDisposable
     private static readonly Lazy<Task<PostgresServer>> Server = new(() => PostgresServer.FindOrStartAsync());
     private static readonly string? Citus = Environment.GetEnvironmentVariable("STACKENV_CITUS");
 
+    private const string Waiters =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE' AND application_name = $1";
+
+    // There the session of a worker waits, with the number of the session that the merge has on the coordinator.
+    private const string CitusWaiters =
+        "SELECT count(DISTINCT merge.global_pid) FROM citus_stat_activity AS merge JOIN citus_stat_activity AS waiting USING (global_pid) " +
+        "WHERE merge.query LIKE '%FOR NO KEY UPDATE' AND merge.application_name = $1 AND waiting.wait_event_type = 'Lock'";
+
     private TestDatabase(string schema, string connectionString)
     {
         Schema = schema;
@@ -23,6 +31,9 @@ public sealed class TestDatabase : IAsyncDisposable
         DataSource = NpgsqlDataSource.Create(connectionString);
         Merger = new StackEnvMerger(DataSource);
     }
+
+    /// <summary>Whether this test run is on Citus.</summary>
+    public static bool IsCitus => !string.IsNullOrEmpty(Citus);
 
     public string Schema { get; }
 
@@ -34,9 +45,9 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <summary>A merger with the default options.</summary>
     public StackEnvMerger Merger { get; }
 
-    public static async Task<TestDatabase> CreateAsync() => string.IsNullOrEmpty(Citus)
-        ? await CreateAsync((await Server.Value).ConnectionString)
-        : await CreateAsync(Citus, static dataSource => StacksTable.CreateDistributedAsync(dataSource));
+    public static async Task<TestDatabase> CreateAsync() => IsCitus
+        ? await CreateAsync(Citus!, static dataSource => StacksTable.CreateDistributedAsync(dataSource))
+        : await CreateAsync((await Server.Value).ConnectionString);
 
     /// <summary>The same on another server.</summary>
     public static Task<TestDatabase> CreateAsync(string serverConnectionString) =>
@@ -96,10 +107,7 @@ public sealed class TestDatabase : IAsyncDisposable
     public async Task WaitersAsync(int count)
     {
         var deadline = DateTime.UtcNow.AddSeconds(20);
-        while (await ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE' AND " +
-            "application_name = $1",
-            Schema) < count)
+        while (await ScalarAsync<long>(IsCitus ? CitusWaiters : Waiters, Schema) < count)
         {
             Assert.True(DateTime.UtcNow < deadline, $"{count} waiters did not show up.");
             await Task.Delay(5);
