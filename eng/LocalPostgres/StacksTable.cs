@@ -9,20 +9,7 @@ namespace StackEnv.LocalPostgres;
 public static class StacksTable
 {
     /// <summary>The statement that creates the table.</summary>
-    public static string Ddl(string table = "stacks") =>
-        $"""
-        CREATE TABLE {table}
-        (
-            id         uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
-            team_id    uuid        NULL,
-            slug       text        NOT NULL UNIQUE,
-            status     text        NOT NULL DEFAULT 'building'
-                                   CHECK (status IN ('building', 'deploying', 'healthy', 'failed', 'stopped', 'deleting')),
-            env_vars   jsonb       NOT NULL DEFAULT '{"{}"}',
-            created_at timestamptz NOT NULL DEFAULT now(),
-            updated_at timestamptz NOT NULL DEFAULT now()
-        )
-        """;
+    public static string Ddl(string table = "stacks") => Ddl(table, "UNIQUE");
 
     /// <summary>Creates the table.</summary>
     public static async Task CreateAsync(
@@ -31,6 +18,18 @@ public static class StacksTable
         ArgumentNullException.ThrowIfNull(dataSource);
 
         await using var command = dataSource.CreateCommand(Ddl(qualifiedTable));
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>
+    /// Creates the table on a coordinator of Citus, and distributes it by its id. Such a table can have no unique index without that column.
+    /// </summary>
+    public static async Task CreateDistributedAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(dataSource);
+
+        await using var command = dataSource.CreateCommand(
+            $"{Ddl("stacks", "")}; SELECT create_distributed_table('stacks', 'id', colocate_with => 'none', shard_count => 4)");
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -54,4 +53,19 @@ public static class StacksTable
         command.Parameters.Add(new NpgsqlParameter<Guid?> { TypedValue = team, NpgsqlDbType = NpgsqlDbType.Uuid });
         return (Guid)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
+
+    private static string Ddl(string table, string uniqueness) =>
+        $"""
+        CREATE TABLE {table}
+        (
+            id         uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
+            team_id    uuid        NULL,
+            slug       text        NOT NULL {uniqueness},
+            status     text        NOT NULL DEFAULT 'building'
+                                   CHECK (status IN ('building', 'deploying', 'healthy', 'failed', 'stopped', 'deleting')),
+            env_vars   jsonb       NOT NULL DEFAULT '{"{}"}',
+            created_at timestamptz NOT NULL DEFAULT now(),
+            updated_at timestamptz NOT NULL DEFAULT now()
+        )
+        """;
 }

@@ -12,6 +12,7 @@ namespace StackEnv.Merge.Testing;
 public sealed class RestartableCluster : IAsyncDisposable
 {
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan CountLimit = TimeSpan.FromSeconds(60);
 
     private readonly ServerBinaries _binaries;
     private readonly EphemeralCluster _cluster;
@@ -111,6 +112,21 @@ public sealed class RestartableCluster : IAsyncDisposable
         await using var command = new NpgsqlCommand(sql, connection);
 #pragma warning restore CA2100
         await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Waits until a query counts something.</summary>
+    public async Task UntilAsync(string count)
+    {
+        await using var dataSource = NpgsqlDataSource.Create($"{ConnectionString};Pooling=false");
+#pragma warning disable CA2100 // The SQL is the tests' own.
+        await using var command = dataSource.CreateCommand(count);
+#pragma warning restore CA2100
+        var startedAt = Stopwatch.GetTimestamp();
+        while ((long)(await command.ExecuteScalarAsync())! == 0)
+        {
+            Assert.True(Stopwatch.GetElapsedTime(startedAt) < CountLimit, $"It did not come to this: {count}");
+            await Task.Delay(TimeSpan.FromMilliseconds(20));
+        }
     }
 
     public ValueTask DisposeAsync() => _cluster.DisposeAsync();

@@ -5,11 +5,24 @@ using StackEnv.LocalPostgres;
 namespace StackEnv.Merge.Testing;
 
 /// <summary>One schema of its own on the one real server of this test run, with a table of stacks in it.</summary>
+/// <remarks>
+/// If <c>STACKENV_CITUS</c> has a connection string, the server is the coordinator of Citus that it opens, and the table is distributed by
+/// its id. <c>eng/citus.sh</c> sets it, and runs the tests that apply there.
+/// </remarks>
 [SuppressMessage("Security", "CA2100", Justification = "The SQL is the tests' own.")]
 public sealed class TestDatabase : IAsyncDisposable
 {
     // Lives as long as the process, and ends with it however it ends.
     private static readonly Lazy<Task<PostgresServer>> Server = new(() => PostgresServer.FindOrStartAsync());
+    private static readonly string? Citus = Environment.GetEnvironmentVariable("STACKENV_CITUS");
+
+    private const string Waiters =
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE' AND application_name = $1";
+
+    // There the session of a worker waits, with the number of the session that the merge has on the coordinator.
+    private const string CitusWaiters =
+        "SELECT count(DISTINCT merge.global_pid) FROM citus_stat_activity AS merge JOIN citus_stat_activity AS waiting USING (global_pid) " +
+        "WHERE merge.query LIKE '%FOR NO KEY UPDATE' AND merge.application_name = $1 AND waiting.wait_event_type = 'Lock'";
 
     private TestDatabase(string schema, string connectionString)
     {
@@ -18,6 +31,9 @@ public sealed class TestDatabase : IAsyncDisposable
         DataSource = NpgsqlDataSource.Create(connectionString);
         Merger = new StackEnvMerger(DataSource);
     }
+
+    /// <summary>Whether this test run is on Citus.</summary>
+    public static bool IsCitus => !string.IsNullOrEmpty(Citus);
 
     public string Schema { get; }
 
@@ -29,24 +45,13 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <summary>A merger with the default options.</summary>
     public StackEnvMerger Merger { get; }
 
-    public static async Task<TestDatabase> CreateAsync() => await CreateAsync((await Server.Value).ConnectionString);
+    public static async Task<TestDatabase> CreateAsync() => IsCitus
+        ? await CreateAsync(Citus!, static dataSource => StacksTable.CreateDistributedAsync(dataSource))
+        : await CreateAsync((await Server.Value).ConnectionString);
 
     /// <summary>The same on another server.</summary>
-    public static async Task<TestDatabase> CreateAsync(string serverConnectionString)
-    {
-        var schema = $"t_{Guid.NewGuid():N}";
-        var connectionString = new NpgsqlConnectionStringBuilder(serverConnectionString)
-        {
-            SearchPath = schema,
-            ApplicationName = schema,
-            IncludeErrorDetail = true,
-            MaxPoolSize = 40,
-        };
-        var database = new TestDatabase(schema, connectionString.ConnectionString);
-        await database.ExecuteAsync($"CREATE SCHEMA {schema}");
-        await StacksTable.CreateAsync(database.DataSource);
-        return database;
-    }
+    public static Task<TestDatabase> CreateAsync(string serverConnectionString) =>
+        CreateAsync(serverConnectionString, static dataSource => StacksTable.CreateAsync(dataSource));
 
     public async ValueTask DisposeAsync()
     {
@@ -102,14 +107,27 @@ public sealed class TestDatabase : IAsyncDisposable
     public async Task WaitersAsync(int count)
     {
         var deadline = DateTime.UtcNow.AddSeconds(20);
-        while (await ScalarAsync<long>(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE' AND " +
-            "application_name = $1",
-            Schema) < count)
+        while (await ScalarAsync<long>(IsCitus ? CitusWaiters : Waiters, Schema) < count)
         {
             Assert.True(DateTime.UtcNow < deadline, $"{count} waiters did not show up.");
             await Task.Delay(5);
         }
+    }
+
+    private static async Task<TestDatabase> CreateAsync(string serverConnectionString, Func<NpgsqlDataSource, Task> createTable)
+    {
+        var schema = $"t_{Guid.NewGuid():N}";
+        var connectionString = new NpgsqlConnectionStringBuilder(serverConnectionString)
+        {
+            SearchPath = schema,
+            ApplicationName = schema,
+            IncludeErrorDetail = true,
+            MaxPoolSize = 40,
+        };
+        var database = new TestDatabase(schema, connectionString.ConnectionString);
+        await database.ExecuteAsync($"CREATE SCHEMA {schema}");
+        await createTable(database.DataSource);
+        return database;
     }
 
     private NpgsqlCommand Command(string sql, object[] values)
