@@ -101,7 +101,7 @@ internal static class ApiHost
                 .AddPreferredSecuritySchemes(TeamTokens.Scheme)
                 .AddHttpAuthentication(TeamTokens.Scheme, bearer => bearer.Token = app.Configuration["Teams:0:Token"])
                 .DisableDefaultFonts().DisableTelemetry().DisableAgent().DisableMcp().HideClientButton().HideDeveloperTools()
-                .AddHeadContent(NobodyElse)).AllowAnonymous();
+                .AddHeadContent(OnlyFromHere)).AllowAnonymous();
         }
 
         // HEAD wherever GET is (RFC 9110, section 9.1).
