@@ -18,6 +18,7 @@ public sealed partial class PageTests : ApiTest
         Assert.Contains("Sets and deletes environment variables of a stack", page, StringComparison.Ordinal);
         Assert.Contains(RunningApi.AcmeToken, Scripts().Replace(page, ""), StringComparison.Ordinal);
         Assert.DoesNotMatch("(?i)ask ai|mcp|open api client|deploy|share|sign in|log in|connect to", VisibleText(page));
+        Assert.Contains("@scalar/api-reference", log, StringComparison.Ordinal);
         Assert.DoesNotMatch("(?i)refused to|violates|ERR_", log); // nothing was to be loaded from elsewhere
         Assert.Equal(
             ["https://scalar.com/"], // hidden by a style
@@ -76,7 +77,8 @@ public sealed partial class PageTests : ApiTest
             var log = process.StandardError.ReadToEndAsync();
             var output = await process.StandardOutput.ReadToEndAsync().WaitAsync(TimeSpan.FromMinutes(1));
             await process.WaitForExitAsync();
-            return (output, string.Join('\n', (await log).Split('\n').Where(static line => line.Contains("CONSOLE:", StringComparison.Ordinal))));
+            var console = (await log).Split('\n').Where(static line => line.Contains("CONSOLE:", StringComparison.Ordinal));
+            return (output, string.Join('\n', console));
         }
         finally
         {
@@ -86,7 +88,10 @@ public sealed partial class PageTests : ApiTest
 
     private static string VisibleText(string page) => Tags().Replace(Scripts().Replace(page, ""), " ");
 
-    [GeneratedRegex("<(?<tag>script|style)\\b.*?</\\k<tag>>", RegexOptions.Singleline | RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 10_000)]
+    [GeneratedRegex(
+        "<(?<tag>script|style)\\b.*?</\\k<tag>>",
+        RegexOptions.Singleline | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 10_000)]
     private static partial Regex Scripts();
 
     [GeneratedRegex("<[^>]*>", RegexOptions.None, matchTimeoutMilliseconds: 10_000)]
