@@ -33,12 +33,22 @@ require_dotnet() {
 # Prints the compiler's output only when it fails. The SDK leaves empty folders among the temporary files, so they go to a folder that is
 # removed.
 build() {
-    local scratch=$root/artifacts/tmp.$$ output status=0 first=''
+    local scratch=$root/artifacts/tmp.$$ output status=0 first='' progress
     [ -d "$root/src/StackEnv.Merge/bin/Release" ] || first=' The first build also restores the packages: that takes one to three minutes.'
     say "Building $1…$first"
     rm -rf "$root"/artifacts/tmp.*
     mkdir -p "$scratch"
+    (
+        seconds=0
+        while sleep 15; do
+            seconds=$((seconds + 15))
+            say "…still building, $seconds s so far"
+        done
+    ) &
+    progress=$!
     output=$(cd "$root" && TMPDIR=$scratch dotnet build "$1" -c Release -v quiet -clp:NoSummary -tl:off 2>&1) || status=$?
+    kill "$progress" 2>/dev/null || true
+    wait "$progress" 2>/dev/null || true
     rm -rf "$scratch"
     [ "$status" -eq 0 ] || fail "$output"
 }

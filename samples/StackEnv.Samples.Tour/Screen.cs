@@ -4,10 +4,11 @@ using StackEnv.Merge;
 
 namespace StackEnv.Samples.Tour;
 
-/// <summary>What the tour looks like. Keys are shown, values never: they are secrets.</summary>
+/// <summary>
+/// Shows the tour, values too: they are the tour's own and no secrets, and without them a refused change would look like a stored one.
+/// </summary>
 internal static class Screen
 {
-    private const string Redacted = "***";
     private const string Absent = "–";
     private const int MaxKeysShown = 5;
 
@@ -59,16 +60,17 @@ internal static class Screen
         AnsiConsole.Write(lines);
     }
 
-    // Each statement in full where it comes up first; from then on a long one is cut to one line.
+    // Each statement in full when it appears first; after that a long one is cut to one line.
     private static Panel Statements(IReadOnlyList<string> statements)
     {
         var lines = new Grid { Expand = false }
             .AddColumn(new GridColumn().RightAligned().PadRight(1))
             .AddColumn(new GridColumn().PadRight(0));
 
+        // BEGIN opens the transaction, and its first statement is number 1.
         foreach (var (index, group) in statements.GroupBy(statement => statement, StringComparer.Ordinal).Index())
         {
-            var label = group.Count() == 1 ? (index + 1).ToString(CultureInfo.InvariantCulture) : $"{group.Count()} ×";
+            var label = group.Count() > 1 ? $"{group.Count()} ×" : index == 0 ? "" : index.ToString(CultureInfo.InvariantCulture);
             lines.AddRow(new Markup($"[grey]{label}[/]"), ShownInFull.Add(group.Key) ? new Text(group.Key) : OneLine(group.Key));
         }
 
@@ -96,7 +98,7 @@ internal static class Screen
             }
             else
             {
-                table.AddRow(Markup.Escape(key), AskedFor(seen, key), seen.Stored.Env.ContainsKey(key) ? Redacted : Absent);
+                table.AddRow(new Text(key), new Text(AskedFor(seen, key)), new Text(seen.Stored.Env.GetValueOrDefault(key, Absent)));
             }
         }
 
@@ -104,7 +106,7 @@ internal static class Screen
     }
 
     private static string AskedFor(Observation seen, string key) =>
-        !seen.Changes.TryGetValue(key, out var value) ? "" : string.IsNullOrEmpty(value) ? "delete" : $"set {Redacted}";
+        !seen.Changes.TryGetValue(key, out var value) ? "" : string.IsNullOrEmpty(value) ? "delete" : $"set {value}";
 
     private static Table Outcome(Observation seen)
     {

@@ -7,7 +7,7 @@ using StackEnv.Merge;
 
 namespace StackEnv.Samples.Tour;
 
-/// <summary>The stations of the tour. Each merges for real, shows what came of it, and checks what it says.</summary>
+/// <summary>The steps of the tour. Each merges for real, shows the result, and checks its claims.</summary>
 internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, StatementLog log, NpgsqlDataSource plain)
 {
     private const int Concurrency = 16;
@@ -17,18 +17,23 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
     {
         (string Title, string Story, Func<CancellationToken, Task<(Observation Seen, Check[] Checks)>> Run)[] steps =
         [
-            ("Sets and deletes", "One key is new, one gets another value, one goes, and one was never there.", SetsAndDeletesAsync),
+            (
+                "Sets and deletes",
+                "One key is new, one gets another value, one is deleted, and one to delete was never there.",
+                SetsAndDeletesAsync),
             (
                 "A no-op",
-                "Every value that is sent is there already: the same batch, but its guarded UPDATE finds nothing to write.",
+                "The value that is sent is stored already: the same batch, but its guarded UPDATE matches no row.",
                 NoOpAsync),
             (
                 "A stack in teardown",
-                "A teardown flips the status while the merge waits for the row. The check is under the lock, so the teardown wins.",
+                "A teardown flips the status while the merge waits for the row. The check is under the lock, so the teardown wins. " +
+                "UPDATE and COMMIT are listed because they were sent in the same batch: the UPDATE's own guard matched no row, so " +
+                "nothing was written.",
                 TeardownAsync),
             (
                 "A held row lock",
-                "Another transaction holds the row and does not let go. The merge gives up after its LockTimeout of 500 ms.",
+                "Another transaction holds the row. The merge gives up after its LockTimeout of 500 ms, and the server skips the rest.",
                 HeldLockAsync),
             (
                 "Sixteen at once",
@@ -36,7 +41,7 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
                 SixteenAtOnceAsync),
             (
                 "An audit row",
-                "A journal adds a statement of the host's to the merge's own transaction, in a second batch with COMMIT.",
+                "A journal adds the host's own statement to the merge's transaction, in a second batch with COMMIT.",
                 AuditRowAsync),
         ];
 
@@ -110,7 +115,7 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
         await ExecuteAsync(new NpgsqlCommand("UPDATE stacks SET status = 'deleting' WHERE id = $1", teardown), stack);
 
         var merge = ObserveAsync(stack, [Set("LOG_LEVEL", "debug")], cancellationToken);
-        await WaitUntilSomebodyWaitsForAsync(teardown, cancellationToken);
+        await WaitUntilBlockedByAsync(teardown, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         var seen = await merge;
 
@@ -143,9 +148,9 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
             new("LockTimeoutException, transient: worth another try", seen.Failure is LockTimeoutException { IsTransient: true }),
             new("After 500 ms, and at most half a second later", seen.Elapsed.TotalMilliseconds is >= 500 and <= 1000),
             new(
-                "Behind the locked read came nothing but Npgsql's ROLLBACK",
+                "After the locked read came only Npgsql's ROLLBACK: UPDATE and COMMIT were skipped",
                 seen.Statements is [.., var last, "ROLLBACK"] && last.EndsWith("FOR NO KEY UPDATE", StringComparison.Ordinal)),
-            new("The row let go, the same merge on the same pool succeeds", retry is { Changed: true, KeysSet: 1 }),
+            new("Once the row is free, the same merge on the same pool succeeds", retry is { Changed: true, KeysSet: 1 }),
         ]);
     }
 
@@ -265,7 +270,7 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
         return new StoredStack(JsonSerializer.Deserialize<Dictionary<string, string>>(reader.GetString(0))!, reader.GetString(1));
     }
 
-    private async Task WaitUntilSomebodyWaitsForAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    private async Task WaitUntilBlockedByAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         await using var command = plain.CreateCommand(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))");

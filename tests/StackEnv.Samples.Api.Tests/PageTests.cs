@@ -18,6 +18,7 @@ public sealed partial class PageTests : ApiTest
         Assert.Contains("Sets and deletes environment variables of a stack", page, StringComparison.Ordinal);
         Assert.Contains(RunningApi.AcmeToken, Scripts().Replace(page, ""), StringComparison.Ordinal);
         Assert.DoesNotMatch("(?i)ask ai|mcp|open api client|deploy|share|sign in|log in|connect to", VisibleText(page));
+        Assert.Contains("@scalar/api-reference", log, StringComparison.Ordinal);
         Assert.DoesNotMatch("(?i)refused to|violates|ERR_", log); // nothing was to be loaded from elsewhere
         Assert.Equal(
             ["https://scalar.com/"], // hidden by a style

@@ -49,7 +49,8 @@ public sealed class QuickstartTests : DatabaseTest
     }
 
     private static Task<HttpResponseMessage> PatchAsync(HttpClient client) => client.PatchAsJsonAsync(
-        new Uri("/stacks/shop/env", UriKind.Relative), new Dictionary<string, string?> { ["NEW"] = Guid.NewGuid().ToString(), ["OLD"] = "" });
+        new Uri("/stacks/shop/env", UriKind.Relative),
+        new Dictionary<string, string?> { ["NEW"] = Guid.NewGuid().ToString(), ["OLD"] = "" });
 
     private static async Task<string> UntilAsync(Process program, string text)
     {
