@@ -68,12 +68,11 @@ filter=''
 while read -r test; do
     class=${test%%.*}
     source=$(find "$root/$project" -name "$class.cs" -not -path '*/obj/*')
-    [ -n "$source" ] && { [ "$class" = "$test" ] || grep -q "[ >]${test#*.}(" "$source"; } || fail "$list lists $test, and there is no such test."
+    [ -n "$source" ] && { [ "$class" = "$test" ] || grep -q " ${test#*.}(" "$source"; } || fail "${list#"$root/"} has $test, and there is no such test."
     if [ "$class" = "$test" ]; then
-        filter+="${filter:+&}FullyQualifiedName!~.$test."
+        filter+="${filter:+&}FullyQualifiedName!~.$class."
     else
-        folder=${source%/*}
-        filter+="${filter:+&}FullyQualifiedName!=StackEnv.Merge.Tests.${folder##*/}.$test"
+        filter+="${filter:+&}FullyQualifiedName!=$(sed -n 's/^namespace \(.*\);$/\1/p' "$source").$test"
     fi
 done < <(listed)
 

