@@ -14,8 +14,8 @@ internal static class StackEndpoints
 
     public static void MapStacks(this IEndpointRouteBuilder app)
     {
-        var env = app.MapGroup("/stacks/{slug}/env").WithTags("Environment variables");
-        env.MapPatch("", PatchAsync)
+        var stacks = app.MapGroup("/stacks").WithTags("Environment variables");
+        stacks.MapPatch("/{slug}/env", PatchAsync)
             .WithName("PatchEnv").WithSummary("Sets and deletes environment variables of a stack, all of them or none.")
             .WithDescription(
                 "An empty string or null deletes a key. Keys that are not named keep their values. " +
@@ -23,7 +23,7 @@ internal static class StackEndpoints
             .RequireRateLimiting(PerStackLimit.Policy)
             .Fails(400, 401, 404, 409, 413, 415, 500, 503);
 
-        env.MapGet("", GetAsync)
+        stacks.MapGet("/{slug}/env", GetAsync)
             .WithName("GetEnv").WithSummary("Shows the environment variables of a stack, redacted.")
             .Fails(401, 404, 500, 503);
     }
