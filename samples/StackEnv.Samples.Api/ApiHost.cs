@@ -18,7 +18,7 @@ internal static class ApiHost
 
     private const string OnlyFromHere =
         """<meta http-equiv="Content-Security-Policy" content="default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:">""" +
-        """<style>a[href^="https://scalar.com"] { display: none }</style>""";
+        """<style>a[href*="scalar.com"] { display: none }</style>""";
 
     internal static JsonSerializerOptions Json { get; } = Configure(new(JsonSerializerDefaults.Web));
 

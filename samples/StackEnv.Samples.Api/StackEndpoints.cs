@@ -15,9 +15,8 @@ internal static class StackEndpoints
 
     public static void MapStacks(this IEndpointRouteBuilder app)
     {
-        const string Env = "/stacks/{slug}/env";
-        var env = app.MapGroup("").WithTags("Environment variables");
-        env.MapPatch(Env, PatchAsync)
+        var stacks = app.MapGroup("/stacks").WithTags("Environment variables");
+        stacks.MapPatch("/{slug}/env", PatchAsync)
             .WithName("PatchEnv").WithSummary("Sets and deletes environment variables of a stack, all of them or none.")
             .WithDescription(
                 "An empty string or null deletes a key. Keys that are not named keep their values. " +
@@ -25,7 +24,7 @@ internal static class StackEndpoints
                 "After a 503 the same request may be sent again, after the seconds in Retry-After and retry_after_seconds.")
             .Fails(400, 401, 404, 409, 412, 413, 415, 500, 503);
 
-        env.MapGet(Env, GetAsync)
+        stacks.MapGet("/{slug}/env", GetAsync)
             .WithName("GetEnv").WithSummary("Shows the environment variables of a stack, redacted.")
             .Fails(401, 404, 500, 503);
     }

@@ -6,13 +6,10 @@ using StackEnv.LocalPostgres;
 
 namespace StackEnv.Samples.Worker;
 
-/// <summary>
-/// Not to be copied: a database, and a stand-in for the rest of a control plane, which makes stacks, asks for changes good and bad, and
-/// tears stacks down.
-/// </summary>
+/// <summary>Not to be copied: a database, and a stand-in for the rest of a control plane, which asks for changes good and bad.</summary>
 internal sealed class Demo(DemoDatabase database) : BackgroundService, IAsyncDisposable
 {
-    public static async Task<Demo?> AddUnlessConfiguredAsync(HostApplicationBuilder builder)
+    public static async Task<Demo?> StartUnlessConfiguredAsync(HostApplicationBuilder builder)
     {
         if (builder.Configuration.GetConnectionString("Database") is { Length: > 0 })
         {
@@ -28,10 +25,10 @@ internal sealed class Demo(DemoDatabase database) : BackgroundService, IAsyncDis
               dotnet run --project samples/StackEnv.Samples.Worker -- --ConnectionStrings:Database="{database.ConnectionString}"
 
             """);
-        var demo = new Demo(database);
-        builder.Services.AddSingleton<IHostedService>(demo);
-        return demo;
+        return new Demo(database);
     }
+
+    public void AddTo(HostApplicationBuilder builder) => builder.Services.AddSingleton<IHostedService>(this);
 
     public async Task ShowSummaryAsync()
     {

@@ -9,8 +9,9 @@ builder.Logging.ClearProviders()
 
 try
 {
-    await using var demo = await Demo.AddUnlessConfiguredAsync(builder);
+    await using var demo = await Demo.StartUnlessConfiguredAsync(builder);
     builder.AddEnvChangeWorker();
+    demo?.AddTo(builder); // after the queue's tables
     using (var worker = builder.Build())
     {
         await worker.RunAsync();
