@@ -38,19 +38,19 @@ public sealed class OptionsTests : IAsyncDisposable
         },
         { "DeletingStatuses has a status that PostgreSQL cannot store", static options => options.DeletingStatuses.Add("a\0b") },
         {
-            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)",
+            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait indefinitely)",
             static options => options.LockTimeout = TimeSpan.Zero
         },
         {
-            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)",
+            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait indefinitely)",
             static options => options.LockTimeout = Timeout.InfiniteTimeSpan
         },
         {
-            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)",
+            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait indefinitely)",
             static options => options.LockTimeout = TimeSpan.FromTicks(9_999)
         },
         {
-            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait for ever)",
+            "LockTimeout must be from 1 ms to 2147483647 ms (0 would let PostgreSQL wait indefinitely)",
             static options => options.LockTimeout = TimeSpan.FromMilliseconds(int.MaxValue + 1L)
         },
         { "MaxEnvBytes must be at least 2, the size of an empty set", static options => options.MaxEnvBytes = 1 },
