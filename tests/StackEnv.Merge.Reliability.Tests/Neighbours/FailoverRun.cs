@@ -138,7 +138,9 @@ internal sealed class FailoverRun : IAsyncDisposable
             catch (Exception failure) when (failure is OperationCanceledException or StackEnvMergeException)
             {
                 Ledger.Failed(stack, key, Told.Of(failure));
-                if (failure is StackEnvMergeException { IsTransient: false })
+
+                // A token that is cancelled while the driver asks which of several hosts is the primary can come back as a host that failed.
+                if (failure is StackEnvMergeException { IsTransient: false } && !patience.IsCancellationRequested)
                 {
                     _surprises.Enqueue($"{failure} {failure.InnerException?.Message}");
                 }
