@@ -22,7 +22,7 @@ public static class StacksTable
     }
 
     /// <summary>
-    /// Creates the table on a coordinator of Citus, and distributes it by its id. Such a table can have no unique index without that column.
+    /// Creates the table on a coordinator of Citus, and distributes it by its id. It can have no unique index without that column.
     /// </summary>
     public static async Task CreateDistributedAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken = default)
     {

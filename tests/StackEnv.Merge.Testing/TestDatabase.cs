@@ -17,11 +17,13 @@ public sealed class TestDatabase : IAsyncDisposable
     private static readonly string? Citus = Environment.GetEnvironmentVariable("STACKENV_CITUS");
 
     private const string Waiters =
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE' AND application_name = $1";
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE' AND " +
+        "application_name = $1";
 
     // There the session of a worker waits, with the number of the session that the merge has on the coordinator.
     private const string CitusWaiters =
-        "SELECT count(DISTINCT merge.global_pid) FROM citus_stat_activity AS merge JOIN citus_stat_activity AS waiting USING (global_pid) " +
+        "SELECT count(DISTINCT merge.global_pid) " +
+        "FROM citus_stat_activity AS merge JOIN citus_stat_activity AS waiting USING (global_pid) " +
         "WHERE merge.query LIKE '%FOR NO KEY UPDATE' AND merge.application_name = $1 AND waiting.wait_event_type = 'Lock'";
 
     private TestDatabase(string schema, string connectionString)

@@ -15,8 +15,10 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
     /// <summary>Nothing of the merge was sent, so nothing was written.</summary>
     public Exception BeforeSending(Exception failure) => failure switch
     {
-        OperationCanceledException when cancellationToken.IsCancellationRequested => Cancelled(),
         StackEnvMergeException ours => ours,
+
+        // Of several hosts, the driver reports a cancellation as a failure of each.
+        _ when cancellationToken.IsCancellationRequested => Cancelled(),
         _ => StoreFailure(failure, Describe(failure, MergeStep.NotSent), Transience.OfConnecting(failure)),
     };
 

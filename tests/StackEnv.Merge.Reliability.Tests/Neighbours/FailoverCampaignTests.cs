@@ -40,7 +40,8 @@ public sealed class FailoverCampaignTests(ITestOutputHelper output)
         pauses.Sort();
         campaign.Report(string.Create(
             CultureInfo.InvariantCulture,
-            $"From the order to promote to the first committed merge: {pauses[pauses.Count / 2]:F1} s (median), {pauses[^1]:F1} s (longest)."));
+            $"From the order to promote to the first committed merge: {pauses[pauses.Count / 2]:F1} s (median), " +
+            $"{pauses[^1]:F1} s (longest)."));
         campaign.ReportTable(["outcome", "merges"], tally.Rows);
     }
 

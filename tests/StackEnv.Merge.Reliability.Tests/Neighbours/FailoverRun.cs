@@ -139,7 +139,7 @@ internal sealed class FailoverRun : IAsyncDisposable
             {
                 Ledger.Failed(stack, key, Told.Of(failure));
 
-                // A token that is cancelled while the driver asks which of several hosts is the primary can come back as a host that failed.
+                // A token that is cancelled while the driver asks which host is the primary can come back as a host that failed.
                 if (failure is StackEnvMergeException { IsTransient: false } && !patience.IsCancellationRequested)
                 {
                     _surprises.Enqueue($"{failure} {failure.InnerException?.Message}");
@@ -159,7 +159,8 @@ internal sealed class FailoverRun : IAsyncDisposable
         var startedAt = Stopwatch.GetTimestamp();
         while (Ledger.CountOf("committed") < merges)
         {
-            Assert.True(Stopwatch.GetElapsedTime(startedAt) < Patience, $"No more than {Ledger.CountOf("committed")} merges were committed.");
+            Assert.True(
+                Stopwatch.GetElapsedTime(startedAt) < Patience, $"No more than {Ledger.CountOf("committed")} merges were committed.");
             await Task.Delay(TimeSpan.FromMilliseconds(5));
         }
     }
