@@ -35,12 +35,19 @@ public static class StackEnvMergeServiceCollectionExtensions
     public static IServiceCollection AddStackEnvMerge(this IServiceCollection services, Action<StackEnvMergeOptions>? configure = null) =>
         Add(services, configure is null ? null : (_, options) => configure(options));
 
-    /// <inheritdoc cref="AddStackEnvMerge(IServiceCollection, Action{StackEnvMergeOptions}?)"/>
+    /// <summary>
+    /// Adds the merger as <see cref="AddStackEnvMerge(IServiceCollection, Action{StackEnvMergeOptions}?)"/> does, with options that depend
+    /// on the host's services.
+    /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="configure">
     /// Sets the options, with the host's services at hand; they are checked when the merger is first resolved.
     /// </param>
+    /// <returns>The same services.</returns>
     /// <exception cref="ArgumentNullException">An argument is <see langword="null"/>.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A merger was already added with this method, and <paramref name="configure"/> would be ignored.
+    /// </exception>
     public static IServiceCollection AddStackEnvMerge(
         this IServiceCollection services, Action<IServiceProvider, StackEnvMergeOptions> configure)
     {
@@ -71,14 +78,21 @@ public static class StackEnvMergeServiceCollectionExtensions
         this IServiceCollection services, object? serviceKey, Action<StackEnvMergeOptions>? configure = null) =>
         AddKeyed(services, serviceKey, configure is null ? null : (_, options) => configure(options));
 
-    /// <inheritdoc cref="AddKeyedStackEnvMerge(IServiceCollection, object?, Action{StackEnvMergeOptions}?)"/>
+    /// <summary>
+    /// Adds a merger under a key as <see cref="AddKeyedStackEnvMerge(IServiceCollection, object?, Action{StackEnvMergeOptions}?)"/> does,
+    /// with options that depend on the host's services.
+    /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="serviceKey">The key of both the data source and the merger.</param>
     /// <param name="configure">
     /// Sets the options, with the host's services at hand; they are checked when the merger is first resolved.
     /// </param>
+    /// <returns>The same services.</returns>
     /// <exception cref="ArgumentNullException">
     /// <paramref name="services"/> or <paramref name="configure"/> is <see langword="null"/>.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">
+    /// A merger was already added under this key, and <paramref name="configure"/> would be ignored.
     /// </exception>
     public static IServiceCollection AddKeyedStackEnvMerge(
         this IServiceCollection services, object? serviceKey, Action<IServiceProvider, StackEnvMergeOptions> configure)
