@@ -39,8 +39,7 @@ internal sealed class MergeLine(int maxWidth)
     {
         if (place.List is null)
         {
-            _running--;
-            Admit();
+            Leave(time: null, succeeded: false);
         }
         else
         {

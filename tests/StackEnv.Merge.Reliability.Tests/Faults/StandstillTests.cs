@@ -25,8 +25,7 @@ public sealed class StandstillTests : DatabaseTest
         var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) });
         await merger.MergeAsync(id, Changes());
         using var caller = new CancellationTokenSource();
-        proxy.CancelRequests = CancelRequests.Hang;
-        proxy.Arm(new(FromServer: true, Message: 3, Offset: 0, WireAction.Blackhole));
+        StandStillInTheNextMerge(proxy);
 
         var merging = merger.MergeAsync(id, Changes(("A", "1")), caller.Token);
         await proxy.Struck;
@@ -50,8 +49,7 @@ public sealed class StandstillTests : DatabaseTest
         var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(20) });
         await merger.MergeAsync(id, Changes());
         using var caller = new CancellationTokenSource();
-        proxy.CancelRequests = CancelRequests.Hang;
-        proxy.Arm(new(FromServer: true, Message: 3, Offset: 0, WireAction.Blackhole));
+        StandStillInTheNextMerge(proxy);
         var merging = merger.MergeAsync(id, Changes(("A", "1")), caller.Token);
         await proxy.Struck;
 
@@ -89,5 +87,11 @@ public sealed class StandstillTests : DatabaseTest
         Assert.Contains(typeof(Journal).FullName!, failure.Message, StringComparison.Ordinal);
         Assert.True(proxy.HasStruck);
         Assert.Equal("{}", await Database.EnvAsync(id));
+    }
+
+    private static void StandStillInTheNextMerge(WireProxy proxy)
+    {
+        proxy.CancelRequests = CancelRequests.Hang;
+        proxy.Arm(new(FromServer: true, Message: 3, Offset: 0, WireAction.Blackhole));
     }
 }
