@@ -44,7 +44,7 @@ internal sealed class EphemeralCluster : IAsyncDisposable
     /// The folder of a cluster of the same binaries that is down for the moment, to become its streaming standby; null for a new cluster.
     /// </param>
     /// <param name="durable">
-    /// Whether a commit is on the disk when it is acknowledged, as in production; without that, it is all as fast as can be.
+    /// Whether a commit is on the disk when it is acknowledged, as in production; without that, commits are much faster.
     /// </param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="InvalidOperationException">It does not start; the message ends with what the server said.</exception>
@@ -80,7 +80,7 @@ internal sealed class EphemeralCluster : IAsyncDisposable
 
             try
             {
-                // Not pooled: this connection is nobody's after this.
+                // Not pooled: no one uses this connection after this.
                 await using var connection = new NpgsqlConnection(ConnectionString + ";Pooling=false");
                 await connection.OpenAsync(cancellationToken);
                 return;
@@ -128,14 +128,14 @@ internal sealed class EphemeralCluster : IAsyncDisposable
             UseShellExecute = false,
             WorkingDirectory = "/", // the server's user may not be allowed into ours
             RedirectStandardInput = true, // the pipe that the supervisor watches
-            RedirectStandardOutput = true, // redirected all three: whoever waits for our own output to end must not wait for the server
+            RedirectStandardOutput = true, // all three redirected: a program that waits for our output to end must not wait for the server
             RedirectStandardError = true,
         })!;
     }
 
-    // A session of its own keeps a terminal's Ctrl-C away; macOS has no setsid, and there the script's ignored signals must do. A parent
-    // that ends at once keeps it out of this process's descendants: `dotnet test --blame-hang` kills all of them, and then nothing would
-    // clean up.
+    // A session of its own keeps a terminal's Ctrl-C away; macOS has no setsid, and there it is enough that the script ignores the signals.
+    // A parent that ends at once keeps it out of this process's descendants: `dotnet test --blame-hang` kills all of them, and then nothing
+    // would clean up.
     private static string[] Detached() =>
         [.. HasTool("setsid") ? ["setsid"] : Array.Empty<string>(), "sh", "-c", "exec 3<&0; \"$@\" <&3 3<&- &", "sh"];
 

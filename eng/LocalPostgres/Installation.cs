@@ -1,6 +1,6 @@
 namespace StackEnv.LocalPostgres;
 
-/// <summary>What to tell somebody who has no PostgreSQL.</summary>
+/// <summary>The advice for a machine that has no PostgreSQL.</summary>
 internal static class Installation
 {
     private static readonly (string Tool, string Command)[] PackageManagers =

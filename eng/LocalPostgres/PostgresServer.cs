@@ -7,8 +7,8 @@ namespace StackEnv.LocalPostgres;
 
 /// <summary>
 /// A PostgreSQL for samples and tests: the one that <c>STACKENV_POSTGRES</c> names, else an ephemeral cluster of the server binaries that
-/// <c>STACKENV_POSTGRES_BIN</c> names, else one in Docker, else an ephemeral cluster of the installed server binaries. Where there is none
-/// of them the caller is told how to get one; nothing is ever skipped.
+/// <c>STACKENV_POSTGRES_BIN</c> names, else one in Docker, else an ephemeral cluster of the installed server binaries. If there is none,
+/// the exception explains how to get one; nothing is ever skipped.
 /// </summary>
 public sealed class PostgresServer : IAsyncDisposable
 {

@@ -7,9 +7,9 @@
 #       DURABLE: empty for a server that is fast because it never syncs; else it syncs, as one in production does.
 #       FOLDER: where to make the server's own folder, best first.
 #
-# Standard output: the server's folder, then nothing while all is well, then the end of the log if the server could not be run.
+# Standard output: the server's folder, then nothing while the server runs, then the end of the log if the server could not be run.
 #
-# Whoever wants the server down for a while makes the file `hold` in its folder and stops it. When it has ended the file is called
+# To keep the server down for a while, make the file `hold` in its folder and stop it. When it has ended the file is called
 # `held`, and when that is removed the server runs again.
 
 bin=$1
@@ -29,7 +29,7 @@ trap '' HUP INT QUIT PIPE
 } >/dev/null 2>&1 &
 watcher=$!
 
-# QUIT is PostgreSQL's immediate shutdown: nothing is worth a checkpoint in a folder about to be removed.
+# QUIT is PostgreSQL's immediate shutdown: a folder about to be removed needs no checkpoint.
 folder='' child='' stopping=''
 trap 'stopping=yes; [ -z "$child" ] || kill -s QUIT "$child" 2>/dev/null' TERM
 

@@ -14,12 +14,10 @@ internal sealed record EnvPatch(
 
 /// <summary>The whole set after the merge, redacted, and exact counts.</summary>
 internal sealed record EnvPatched(
-    bool Ok,
-    [property: Description("The whole set after the change. " + Redaction.Rule)] IReadOnlyDictionary<string, string> Env,
+    bool Ok, [property: Description("The whole set after the change. " + Redaction.Rule)] IReadOnlyDictionary<string, string> Env,
     [property: Description("How many of the changes had a value.")] int KeysSet,
     [property: Description("How many keys were deleted: only keys that were there.")] int KeysDeleted,
-    [property: Description("How many keys there are now.")] int TotalAfter,
-    string Message);
+    [property: Description("How many keys there are now.")] int TotalAfter, string Message);
 
 internal sealed record EnvShown(
     bool Ok, [property: Description("The whole set. " + Redaction.Rule)] IReadOnlyDictionary<string, string> Env, int Total);

@@ -24,15 +24,12 @@ internal sealed class Demo(DemoDatabase database, string? token) : IAsyncDisposa
         var curl = $"curl -H 'Authorization: Bearer {token}' {url}/stacks/shop/env";
         Console.WriteLine(
             $$$"""
-
             PostgreSQL: {{{database.Origin}}}
             In a browser: {{{url}}}/
 
             {{{curl}}}
             {{{curl}}} -X PATCH -H 'Content-Type: application/json' -d '{"env": {"LOG_LEVEL": "info", "OLD_FLAG": ""}}'
-
             Ctrl-C stops it.
-
             """);
     }
 

@@ -6,7 +6,7 @@ namespace StackEnv.Samples.Api;
 
 /// <summary>
 /// The version of a stack as an entity tag (<see href="https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1">RFC 9110, If-Match</see>):
-/// who sends the tag of what was read changes only that.
+/// a client that sends the tag of what it read changes only that.
 /// </summary>
 internal static class EntityTags
 {

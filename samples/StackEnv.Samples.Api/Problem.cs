@@ -1,32 +1,29 @@
 using System.ComponentModel;
 using System.Globalization;
 using System.Text.Json.Serialization;
-using Microsoft.AspNetCore.Mvc;
 
 namespace StackEnv.Samples.Api;
 
 /// <summary>The body of every failure: the problem details of RFC 9457, and the members that older clients of this contract read.</summary>
-internal sealed class Problem : ProblemDetails, IResult
+internal sealed class Problem(int status, string error, string message, int? retryAfterSeconds = null) : IResult
 {
     public const string ContentType = "application/problem+json";
 
-    public Problem(int status, string error, string message, int? retryAfterSeconds = null)
-    {
-        (Type, Title) = ($"urn:stackenv:problem:{error}", char.ToUpperInvariant(error[0]) + error[1..].Replace('_', ' '));
-        (Status, Error, Detail, RetryAfterSeconds) = (status, error, message, retryAfterSeconds);
-    }
-
+    public string Type => $"urn:stackenv:problem:{Error}";
+    public string Title => char.ToUpperInvariant(Error[0]) + Error[1..].Replace('_', ' ');
+    public int Status => status;
+    public string Detail => message;
     public bool Ok { get; }
 
     [Description("The code of this kind of problem: the last part of type.")]
-    public string Error { get; }
+    public string Error => error;
 
     [Description("The same as detail.")]
-    public string Message => Detail!;
+    public string Message => message;
 
     [Description("As the header Retry-After: the same request may succeed after so many seconds. Without it, a repeat does not help.")]
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
-    public int? RetryAfterSeconds { get; }
+    public int? RetryAfterSeconds => retryAfterSeconds;
 
     /// <summary>For an answer that has a status and no body yet: routing or authentication refused the request.</summary>
     public static Problem OfStatus(int status) => status switch
@@ -47,7 +44,7 @@ internal sealed class Problem : ProblemDetails, IResult
     public Task ExecuteAsync(HttpContext httpContext)
     {
         var response = httpContext.Response;
-        response.StatusCode = Status!.Value;
+        response.StatusCode = Status;
         if (RetryAfterSeconds is { } seconds)
         {
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);

@@ -12,8 +12,7 @@ namespace StackEnv.Samples.Api;
 /// </remarks>
 internal sealed partial class ProblemHandler(ILogger<ProblemHandler> logger) : IExceptionHandler
 {
-    private const string Permanent =
-        "The change could not be stored. Nothing was written. A repeat does not help until the server is fixed.";
+    private const string Permanent = "The change could not be stored. Nothing was written. A repeat helps only after the server is fixed.";
 
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
@@ -44,8 +43,7 @@ internal sealed partial class ProblemHandler(ILogger<ProblemHandler> logger) : I
         StackVersionException changed => new(
             412, changed.ErrorCode, "The stack is not at this version: someone else changed it. Nothing was written. Read it again."),
         EnvTooLargeException large => new(
-            413,
-            large.ErrorCode,
+            413, large.ErrorCode,
             $"The environment variables would take {large.SizeBytes} bytes, and {large.LimitBytes} are allowed. Nothing was written."),
         LockTimeoutException held => new(503, held.ErrorCode, "Another operation holds this stack. Nothing was written. Try again.", 1),
         MergeOutcomeUnknownException unknown => new(
@@ -58,14 +56,13 @@ internal sealed partial class ProblemHandler(ILogger<ProblemHandler> logger) : I
         StackEnvMergeException => new(500, "persist_failed", Permanent),
 
         BadHttpRequestException { InnerException: JsonException json } => new(
-            400,
-            "invalid_body",
+            400, "invalid_body",
             $"The body is not valid{Place(json)}. It must be a JSON object with the documented members only, and with each key once."),
         BadHttpRequestException bad => Problem.OfStatus(bad.StatusCode),
 
         // Errors of the statement, the schema or the credentials stay until someone changes something.
         PostgresException { SqlState: ['2', '2' or '3' or '8', ..] or ['3', 'D', ..] or ['4', '2', ..] or ['P', '0', ..] } =>
-            new(500, "persist_failed", "The database refused this. A repeat does not help until the server is fixed."),
+            new(500, "persist_failed", "The database refused this. A repeat helps only after the server is fixed."),
         NpgsqlException or TimeoutException => new(503, "persist_failed", "The database did not answer as it should. Try again.", 10),
         _ => Problem.OfStatus(500),
     };

@@ -2,9 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace StackEnv.Samples.Api;
 
-/// <summary>
-/// Decides which values of environment variables are shown. Every answer that contains values goes through here. Keys are always shown.
-/// </summary>
+/// <summary>Decides which values are shown. Every answer that contains values goes through here. Keys are always shown.</summary>
 /// <param name="shownKeys">Keys whose values this host shows, whatever they are.</param>
 internal sealed partial class Redaction(IEnumerable<string> shownKeys)
 {
@@ -31,16 +29,12 @@ internal sealed partial class Redaction(IEnumerable<string> shownKeys)
     [GeneratedRegex(@"\Avault://[A-Za-z0-9._/#-]+\z", RegexOptions.NonBacktracking)]
     private static partial Regex VaultReference();
 
-    // These names win over everything but a vault reference: no PIN is shown because it is a plain number.
-    [GeneratedRegex(
-        @"SECRET|PASS|PWD|TOKEN|_KEY|APIKEY|CREDENTIAL|(URL|URI|DSN)\z|(\A|_)(PIN|OTP|SALT|SEED|CODE)S?(_|\z)",
-        Options)]
+    // These names are hidden, except for a vault reference: no PIN is shown because it is a plain number.
+    [GeneratedRegex(@"SECRET|PASS|PWD|TOKEN|_KEY|APIKEY|CREDENTIAL|(URL|URI|DSN)\z|(\A|_)(PIN|OTP|SALT|SEED|CODE)S?(_|\z)", Options)]
     private static partial Regex NameOfSecret();
 
     // scheme://user:pass@host, anywhere in the value. A password may contain '/' and '@', though it should not.
-    [GeneratedRegex(
-        @"[a-z][a-z0-9+.-]*://[^\s/?#@]*@|[a-z][a-z0-9+.-]*://[^\s/?#:@]*:\S*@",
-        Options)]
+    [GeneratedRegex(@"[a-z][a-z0-9+.-]*://[^\s/?#@]*@|[a-z][a-z0-9+.-]*://[^\s/?#:@]*:\S*@", Options)]
     private static partial Regex CredentialUrl();
 
     [GeneratedRegex(

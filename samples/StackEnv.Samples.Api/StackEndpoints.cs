@@ -45,9 +45,7 @@ internal static class StackEndpoints
         return TypedResults.Ok(new EnvPatched(
             Ok: true,
             redaction.Of(result.Env),
-            result.KeysSet,
-            result.KeysDeleted,
-            result.TotalAfter,
+            result.KeysSet, result.KeysDeleted, result.TotalAfter,
             result.Changed
                 ? "The environment variables are stored. Redeploy the stack to apply them."
                 : "The environment variables were as requested already. No redeploy is needed."));

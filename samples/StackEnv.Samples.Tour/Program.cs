@@ -39,7 +39,7 @@ static async Task<bool> TakeTourAsync(string connectionString, CancellationToken
     // What merges goes through the recorded data source, everything else through the schema's own.
     await using var recorded = await StatementLog.StartAsync(schema.ConnectionString, cancellationToken);
 
-    // This is all that the library needs: a data source. The limit is short, so that the tour need not wait for long.
+    // This is all that the library needs: a data source. The limit is short, so the tour does not wait long.
     var options = new StackEnvMergeOptions { LockTimeout = TimeSpan.FromMilliseconds(500) };
     var merger = new StackEnvMerger(recorded.DataSource, options);
     var auditing = new StackEnvMerger(recorded.DataSource, options, journals: [new AuditJournal()]);

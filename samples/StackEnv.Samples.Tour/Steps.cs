@@ -145,7 +145,7 @@ internal sealed class Steps(IStackEnvMerger merger, IStackEnvMerger auditing, St
 
         return (seen,
         [
-            new("LockTimeoutException, transient: worth another try", seen.Failure is LockTimeoutException { IsTransient: true }),
+            new("LockTimeoutException, transient: try again", seen.Failure is LockTimeoutException { IsTransient: true }),
             new("After 500 ms, and at most half a second later", seen.Elapsed.TotalMilliseconds is >= 500 and <= 1000),
             new(
                 "After the locked read came only Npgsql's ROLLBACK: UPDATE and COMMIT were skipped",

@@ -5,11 +5,11 @@ namespace StackEnv.Samples.Worker;
 
 /// <summary>
 /// Writes the receipt of a request in its merge's own transaction. So a request is applied at most once: a second merge, by a worker that
-/// took over or by one that was taken for dead, violates the primary key and is rolled back.
+/// took over or by one that was believed dead, violates the primary key and is rolled back.
 /// </summary>
 internal sealed class Receipts : IStackEnvMergeJournal
 {
-    // A journal is told the stack and the result; which request they belong to flows with the call.
+    // A journal gets the stack and the result; which request they belong to flows with the call.
     private readonly AsyncLocal<long> _request = new();
 
     /// <summary>The request that this flow of control merges for.</summary>

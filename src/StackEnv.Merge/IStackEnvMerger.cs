@@ -10,7 +10,7 @@ public interface IStackEnvMerger
     /// <remarks>
     /// A merge takes one network round trip. It takes two with any <see cref="IStackEnvMergeJournal"/>, near the size limit, if SQL NULL is
     /// stored, and if no unique index shows that only one row can match, as with a view. The first merge of a merger takes one more: it
-    /// looks at the table.
+    /// checks the table.
     /// </remarks>
     /// <param name="stack">The stack, and optionally its owner.</param>
     /// <param name="changes">
@@ -19,7 +19,7 @@ public interface IStackEnvMerger
     /// An empty dictionary changes nothing and returns the set as it is. It is read before this method returns, and not again.
     /// </param>
     /// <param name="cancellationToken">
-    /// Cancels the merge. If the commit wins the race against it, the result is returned all the same.
+    /// Cancels the merge. If the commit comes first, the result is returned.
     /// </param>
     /// <returns>The set as the merge wrote it, with exact counts, and the names of the keys that changed.</returns>
     /// <exception cref="InvalidEnvKeyException">A key breaks the grammar. Nothing was sent to the database.</exception>
@@ -44,15 +44,15 @@ public interface IStackEnvMerger
     /// is safe.
     /// </exception>
     /// <exception cref="UnsuitableTableException">
-    /// The table or the session is not what a merge relies on: <see cref="StackEnvMergeOptions.KeyColumn"/> is not unique, a column has the
-    /// wrong type, the client encoding is not UTF8. Nothing was written, unless <see cref="UnsuitableTableException.IsCommitted"/> says
-    /// otherwise.
+    /// The table or the session does not meet the requirements of a merge: <see cref="StackEnvMergeOptions.KeyColumn"/> is not unique, a
+    /// column has the wrong type, the client encoding is not UTF8. Nothing was written, unless
+    /// <see cref="UnsuitableTableException.IsCommitted"/> is <see langword="true"/>.
     /// </exception>
     /// <exception cref="StackEnvStoreException">
     /// The database, the connection or an <see cref="IStackEnvMergeJournal"/> failed in another way. Nothing was written.
     /// </exception>
     /// <exception cref="OperationCanceledException">
-    /// <paramref name="cancellationToken"/> was cancelled, and certainly nothing was committed.
+    /// <paramref name="cancellationToken"/> was cancelled, and nothing was committed.
     /// </exception>
     /// <exception cref="ArgumentNullException"><paramref name="changes"/> is <see langword="null"/>.</exception>
     /// <exception cref="ArgumentException">

@@ -41,7 +41,7 @@ public static class StackEnvMergeServiceCollectionExtensions
     /// </summary>
     /// <param name="services">The host's services.</param>
     /// <param name="configure">
-    /// Sets the options, with the host's services at hand; they are checked when the merger is first resolved.
+    /// Sets the options from the host's services; they are checked when the merger is first resolved.
     /// </param>
     /// <returns>The same services.</returns>
     /// <exception cref="ArgumentNullException">An argument is <see langword="null"/>.</exception>
@@ -85,7 +85,7 @@ public static class StackEnvMergeServiceCollectionExtensions
     /// <param name="services">The host's services.</param>
     /// <param name="serviceKey">The key of both the data source and the merger.</param>
     /// <param name="configure">
-    /// Sets the options, with the host's services at hand; they are checked when the merger is first resolved.
+    /// Sets the options from the host's services; they are checked when the merger is first resolved.
     /// </param>
     /// <returns>The same services.</returns>
     /// <exception cref="ArgumentNullException">

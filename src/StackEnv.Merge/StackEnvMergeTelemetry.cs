@@ -1,10 +1,10 @@
 namespace StackEnv.Merge;
 
-/// <summary>The names to subscribe to the library's spans and metrics with.</summary>
+/// <summary>The names under which to subscribe to the library's spans and metrics.</summary>
 /// <remarks>
 /// With OpenTelemetry: <c>AddSource(StackEnvMergeTelemetry.ActivitySourceName)</c> and <c>AddMeter(StackEnvMergeTelemetry.MeterName)</c>.
-/// The span <c>stackenv.merge</c> is of the kind <see cref="System.Diagnostics.ActivityKind.Internal"/>: the client's is the driver's own,
-/// below it. Attributes follow the
+/// The span <c>stackenv.merge</c> has the kind <see cref="System.Diagnostics.ActivityKind.Internal"/>: its child, the driver's own span, is
+/// the client's. Attributes follow the
 /// <see href="https://opentelemetry.io/docs/specs/semconv/general/recording-errors/">conventions of OpenTelemetry</see>: a failure has its
 /// <see cref="StackEnvMergeException.ErrorCode"/> as <c>error.type</c>.
 /// </remarks>

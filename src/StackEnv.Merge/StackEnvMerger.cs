@@ -12,9 +12,9 @@ namespace StackEnv.Merge;
 /// </summary>
 /// <remarks>
 /// <para>
-/// Merges of one stack get their turns in the order in which they came. Only as many as keep the row busy hold a connection: at most a
-/// quarter of the pool, or eight connections of a small one. The others wait in this process, and that wait counts into
-/// <see cref="StackEnvMergeOptions.LockTimeout"/>. Two mergers know nothing of each other's lines, so one for each table is best.
+/// Merges of one stack get their turns in the order in which they came. Only as many as keep the row busy hold a connection: at most
+/// half of the pool, or eight connections of a small one. The others wait in this process, and that wait counts into
+/// <see cref="StackEnvMergeOptions.LockTimeout"/>. Two mergers do not share their lines, so use one for each table.
 /// </para>
 /// <para>
 /// <see cref="StackEnvMergeTelemetry"/> has the names of the spans and metrics. A logger or a listener that throws changes no outcome.
@@ -27,7 +27,7 @@ public sealed class StackEnvMerger : IStackEnvMerger
     private readonly ILogger _logger;
 
     /// <summary>
-    /// Initializes a new instance of the merger. Nothing is sent to the database yet: the table is looked at in the first merge.
+    /// Initializes a new instance of the merger. Nothing is sent to the database yet: the first merge checks the table.
     /// </summary>
     /// <param name="dataSource">
     /// The source of connections. The caller owns it, and the merger never disposes it. Of an <see cref="NpgsqlMultiHostDataSource"/> the

@@ -6,7 +6,7 @@ namespace StackEnv.Merge;
 
 /// <summary>Names one stack by the value of its key column, and optionally the owner and the version that it must have.</summary>
 /// <remarks>
-/// It is made by implicit conversion from a <see cref="Guid"/>, a <see cref="string"/> or a <see cref="long"/>, whichever the key column
+/// Create one by implicit conversion from a <see cref="Guid"/>, a <see cref="string"/> or a <see cref="long"/>, whichever the key column
 /// holds (<c>uuid</c>, <c>text</c> or <c>bigint</c>). The default value names no stack and is refused.
 /// </remarks>
 public readonly struct StackRef : IEquatable<StackRef>

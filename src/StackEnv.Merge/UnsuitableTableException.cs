@@ -1,16 +1,14 @@
 namespace StackEnv.Merge;
 
 /// <summary>
-/// The exception that is thrown if the table, or the database session, is not what a merge relies on: the key is not unique, a column has
-/// the wrong type, the client encoding is not UTF8. The message names the fact, and the statement or setting that fixes it.
+/// The exception that is thrown if the table or the database session does not meet the requirements of a merge: the key is not unique, a
+/// column has the wrong type, the client encoding is not UTF8. The message names the problem, and the statement or setting that fixes it.
 /// </summary>
 /// <remarks>
-/// A merger looks at its table once, before its first transaction, and refuses it before anything is written. Some problems show only in
-/// the
-/// answer of a merge: two rows of a view have the key, the table was altered after that look, or a trigger stored something other than a
-/// JSON object. If the merge was committed by then, <see cref="IsCommitted"/> is <see langword="true"/>. After a refusal the next merge
-/// looks
-/// again.
+/// A merger checks its table once, before its first transaction, and refuses it before anything is written. Some problems show only in
+/// the answer to a merge: two rows of a view have the key, the table was altered after the check, or a trigger stored something other
+/// than a JSON object. If the merge was committed by then, <see cref="IsCommitted"/> is <see langword="true"/>. After a refusal, the
+/// next merge checks the table again.
 /// </remarks>
 public sealed class UnsuitableTableException : StackEnvMergeException
 {

@@ -5,7 +5,7 @@ using System.Text;
 namespace StackEnv.Merge.Reliability.Tests;
 
 /// <summary>
-/// How often one claim is put to the test, from which seed, and where the figures go. Each run draws from its own source, made of the seed
+/// How often one claim is tested, from which seed, and where the figures go. Each run draws from its own source, made of the seed
 /// and the run's number alone, so that any one of them can be replayed by itself.
 /// </summary>
 /// <remarks>

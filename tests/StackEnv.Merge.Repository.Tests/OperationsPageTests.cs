@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace StackEnv.Merge.Repository.Tests;
 
 /// <summary>
-/// Every metric, label, outcome and log event that the page about operations and its dashboard name is one that there is.
+/// Every metric, label, outcome and log event that the page about operations and its dashboard name exists.
 /// </summary>
 public sealed partial class OperationsPageTests : DatabaseTest
 {
@@ -84,7 +84,7 @@ public sealed partial class OperationsPageTests : DatabaseTest
         Assert.Equal(Failures.All.Select(static failure => (failure.GetType().Name, failure.ErrorCode)), rows);
     }
 
-    // As https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics has it: units in words, those in braces dropped.
+    // As in https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics: units in words, those in braces dropped.
     private async Task<(HashSet<string> Metrics, HashSet<string> Labels)> PublishedAsync()
     {
         var metrics = new HashSet<string>(StringComparer.Ordinal);

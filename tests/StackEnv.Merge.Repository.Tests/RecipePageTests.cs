@@ -23,7 +23,7 @@ public sealed partial class RecipePageTests
         Assert.Equal(tested, shown);
     }
 
-    // Without what depends on where it stands.
+    // Without what depends on its place in the file.
     private static string Code(string text) => string.Join(
         '\n',
         text.ReplaceLineEndings("\n").Split('\n').Where(static line =>

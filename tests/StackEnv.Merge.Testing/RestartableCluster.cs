@@ -93,7 +93,7 @@ public sealed class RestartableCluster : IAsyncDisposable
         ShellAsync("kill -s KILL \"$0\" && while kill -s 0 \"$0\" 2>/dev/null; do sleep 0.01; done", processId);
 
     /// <summary>
-    /// Lets one server process do nothing at all until <see cref="ThawBackendAsync"/>: its connection stays open, and nobody answers.
+    /// Stops one server process until <see cref="ThawBackendAsync"/>: its connection stays open, and it does not answer.
     /// </summary>
     public static Task FreezeBackendAsync(int processId) => ShellAsync("kill -s STOP \"$0\"", processId);
 

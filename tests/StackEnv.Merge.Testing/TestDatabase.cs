@@ -105,11 +105,14 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <summary>Holds what a statement locks in a transaction of its own until it is disposed.</summary>
     public Task<HeldLock> HoldAsync(string sql, params object[] values) => HeldLock.TakeAsync(DataSource, sql, values);
 
-    /// <summary>Waits until this many sessions of this schema wait for a lock.</summary>
+    /// <summary>Counts the sessions of this schema whose locked read waits for a lock.</summary>
+    public Task<long> CountWaitersAsync() => ScalarAsync<long>(IsCitus ? CitusWaiters : Waiters, Schema);
+
+    /// <summary>Waits until at least this many of them do.</summary>
     public async Task WaitersAsync(int count)
     {
         var deadline = DateTime.UtcNow.AddSeconds(20);
-        while (await ScalarAsync<long>(IsCitus ? CitusWaiters : Waiters, Schema) < count)
+        while (await CountWaitersAsync() < count)
         {
             Assert.True(DateTime.UtcNow < deadline, $"{count} waiters did not show up.");
             await Task.Delay(5);

@@ -72,7 +72,7 @@ internal sealed class WireDirection(Socket from, Socket to)
         }
         catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
         {
-            // The peer was quicker.
+            // The peer closed it first.
         }
     }
 

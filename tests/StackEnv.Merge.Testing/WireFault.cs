@@ -2,7 +2,7 @@ using System.Text;
 
 namespace StackEnv.Merge.Testing;
 
-/// <summary>One thing that goes wrong on the wire, at one message of the protocol.</summary>
+/// <summary>One fault on the wire, at one message of the protocol.</summary>
 /// <param name="FromServer">Whose messages are counted.</param>
 /// <param name="Message">The number of the message, from 0 since the fault was armed.</param>
 /// <param name="Offset">

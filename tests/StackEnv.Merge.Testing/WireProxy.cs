@@ -7,8 +7,8 @@ namespace StackEnv.Merge.Testing;
 /// <summary>
 /// Stands on a loopback port between clients and the server, reads the
 /// <see href="https://www.postgresql.org/docs/current/protocol-message-formats.html">messages</see> of both, counts them and the round
-/// trips, and strikes at one message: it holds, cuts or silences the connection, or speaks in the name of a pooler. One fault is armed at a
-/// time.
+/// trips, and injects a fault at one message: it holds, cuts or silences the connection, or answers as a pooler does. One fault is armed
+/// at a time.
 /// </summary>
 public sealed class WireProxy : IAsyncDisposable
 {

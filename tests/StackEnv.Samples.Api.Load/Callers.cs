@@ -11,8 +11,8 @@ using StackEnv.LocalPostgres;
 namespace StackEnv.Samples.Api.Load;
 
 /// <summary>
-/// As many callers as connections, each with keys of its own, so that what each key has to hold at the end is known: what its one writer
-/// was last told. Beside them one that tears stacks down and puts new ones in their places.
+/// As many callers as connections, each with keys of its own, so that the value of each key at the end is known: what its only writer
+/// last got as committed. Another caller tears stacks down and inserts new ones in their places.
 /// </summary>
 internal sealed class Callers : IDisposable
 {
@@ -90,7 +90,7 @@ internal sealed class Callers : IDisposable
                 stack.Uncertain(key);
                 break;
             case (HttpStatusCode.Conflict, _) when !stack.IsBeingTornDown:
-                stack.Violations.Add($"{stack.Slug}: a merge was refused though nobody had asked for a teardown.");
+                stack.Violations.Add($"{stack.Slug}: a merge was refused, but no teardown had been asked for.");
                 break;
         }
     }

@@ -67,7 +67,7 @@ public sealed class AuditTests : ApiTest
     }
 
     [Fact]
-    public async Task Side_by_side_the_rows_add_up_to_what_the_callers_were_told()
+    public async Task Side_by_side_the_rows_add_up_to_the_callers_results()
     {
         await InsertAsync("shop");
         await InsertAsync("blog");

@@ -37,7 +37,7 @@ public sealed class ClientTests() : ApiTest("--StackEnvMerge:LockTimeout=00:00:0
     }
 
     [Fact]
-    public async Task It_learns_in_the_body_how_long_to_wait_and_that_is_what_the_header_says()
+    public async Task It_reads_in_the_body_how_long_to_wait_and_the_header_says_the_same()
     {
         var id = await InsertAsync("stk-abc123");
         await using var held = await Database.LockAsync(id);
@@ -49,7 +49,7 @@ public sealed class ClientTests() : ApiTest("--StackEnvMerge:LockTimeout=00:00:0
     }
 
     [Fact]
-    public async Task A_failure_that_no_repeat_cures_has_no_time_to_wait_for()
+    public async Task A_permanent_failure_has_no_Retry_After()
     {
         await InsertAsync("stk-abc123");
         await Database.ExecuteAsync("ALTER TABLE stacks RENAME COLUMN env_vars TO vars");
@@ -71,7 +71,7 @@ public sealed class ClientTests() : ApiTest("--StackEnvMerge:LockTimeout=00:00:0
         request.Content.Headers.ContentType = new("application/json");
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", RunningApi.AcmeToken);
         request.Headers.Accept.ParseAdd("application/json");
-        return await Api.Nobody.SendAsync(request);
+        return await Api.Anonymous.SendAsync(request);
     }
 
     // The SDK's error type: error and message are strings, retry_after_seconds is a whole number or not there.

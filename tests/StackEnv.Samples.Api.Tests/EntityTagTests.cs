@@ -9,7 +9,7 @@ namespace StackEnv.Samples.Api.Tests;
 public sealed class EntityTagTests : ApiTest
 {
     [Fact]
-    public async Task Of_two_editors_who_read_and_edit_the_same_thing_one_is_told_412_and_no_edit_is_lost()
+    public async Task Of_two_editors_of_the_same_version_one_gets_412_and_no_edit_is_lost()
     {
         const int Rounds = 1_000;
         await InsertAsync("shop", """{"EDITS": "0"}""");

@@ -101,7 +101,7 @@ public sealed class HttpTests : ApiTest
     [Theory]
     [InlineData(9_000, 414)]
     [InlineData(0, 431)]
-    public async Task So_is_a_request_line_or_a_header_that_is_too_long(int pathLength, int status) => await IsProblemAsync(
+    public async Task A_request_line_or_a_header_that_is_too_long_is_a_problem_too(int pathLength, int status) => await IsProblemAsync(
         $"GET /{new string('x', pathLength)} HTTP/1.1\r\nHost: x\r\nX: {new string('x', pathLength == 0 ? 40_000 : 1)}\r\n\r\n", status);
 
     [Fact]
@@ -117,7 +117,7 @@ public sealed class HttpTests : ApiTest
     private async Task IsProblemAsync(string request, int status)
     {
         using var client = new TcpClient();
-        await client.ConnectAsync(IPAddress.Loopback, Api.Nobody.BaseAddress!.Port);
+        await client.ConnectAsync(IPAddress.Loopback, Api.Anonymous.BaseAddress!.Port);
         await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(request));
         using var reader = new StreamReader(client.GetStream());
         var answer = await ReadAsync(reader);

@@ -29,7 +29,7 @@ public sealed class LogTests : ApiTest
     }
 
     [Fact]
-    public async Task So_does_what_is_wrong_with_the_samples_own_statement()
+    public async Task What_is_wrong_with_the_samples_own_statement_reaches_the_log_and_not_the_client()
     {
         await InsertAsync("shop");
         await Database.ExecuteAsync("ALTER TABLE stacks RENAME COLUMN env_vars TO vars");

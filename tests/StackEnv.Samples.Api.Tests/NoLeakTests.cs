@@ -7,14 +7,14 @@ using Microsoft.Extensions.Logging.Testing;
 namespace StackEnv.Samples.Api.Tests;
 
 /// <summary>
-/// A planted secret goes in by every way and comes out by none: not in an answer, a log line or a span, whatever happens to the request.
+/// A planted secret goes in every way, and never appears in an answer, a log line or a span, whatever happens to the request.
 /// </summary>
 public sealed class NoLeakTests : ApiTest
 {
     private const string Secret = "pl4nted-s3cret";
 
     [Fact]
-    public async Task A_secret_comes_out_nowhere()
+    public async Task A_secret_appears_nowhere()
     {
         var seen = new StringBuilder();
         var statuses = new HashSet<HttpStatusCode>();
@@ -49,7 +49,7 @@ public sealed class NoLeakTests : ApiTest
             await GetAsync($"/stacks/{slug}/env");
         }
 
-        await PatchAsync("shop", changes, api.Nobody);
+        await PatchAsync("shop", changes, api.Anonymous);
         await PatchAsync("shop", $$$"""{"env": {"TOKEN": "{{{Secret}}}", "bad key": "{{{Secret}}}"}}""");
         await PatchAsync("shop", $$$"""{"env": {"TOKEN": "{{{Secret}}}\u0000"}}""");
         await PatchAsync("shop", $$$"""{"env": {"TOKEN": "{{{Secret}}}\ud800"}}""");

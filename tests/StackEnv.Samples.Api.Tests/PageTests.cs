@@ -13,7 +13,7 @@ public sealed partial class PageTests : ApiTest
     [Fact]
     public async Task A_browser_that_opens_the_root_finds_every_route_and_a_token_filled_in_and_nothing_of_a_third_party()
     {
-        var (page, log) = await BrowseAsync("--dump-dom", Api.Nobody.BaseAddress!.ToString());
+        var (page, log) = await BrowseAsync("--dump-dom", Api.Anonymous.BaseAddress!.ToString());
 
         Assert.Contains("Sets and deletes environment variables of a stack", page, StringComparison.Ordinal);
         Assert.Contains(RunningApi.AcmeToken, Scripts().Replace(page, ""), StringComparison.Ordinal);
@@ -26,12 +26,12 @@ public sealed partial class PageTests : ApiTest
     }
 
     [Fact]
-    public async Task It_can_be_photographed()
+    public async Task It_renders()
     {
         var picture = Path.Combine(Path.GetTempPath(), $"stackenv-{Guid.NewGuid():N}.png");
         try
         {
-            await BrowseAsync($"--screenshot={picture}", Api.Nobody.BaseAddress!.ToString());
+            await BrowseAsync($"--screenshot={picture}", Api.Anonymous.BaseAddress!.ToString());
 
             Assert.InRange(new FileInfo(picture).Length, 20_000, 1_000_000); // an empty page takes less
         }

@@ -28,7 +28,7 @@ public sealed class PatchTests : ApiTest
     }
 
     [Fact]
-    public async Task What_is_so_already_is_not_written()
+    public async Task What_is_stored_already_is_not_written()
     {
         var id = await InsertAsync("shop", Stored);
         var before = await Database.FootprintAsync(id);
@@ -188,7 +188,7 @@ public sealed class PatchTests : ApiTest
         var id = await InsertAsync("shop", Stored);
         var before = await Database.FootprintAsync(id);
 
-        await _transcript.SendAsync(Api.Nobody, "PATCH", "/stacks/shop/env", """{"env": {"A": "1"}}""");
+        await _transcript.SendAsync(Api.Anonymous, "PATCH", "/stacks/shop/env", """{"env": {"A": "1"}}""");
 
         await Verifier.Verify(_transcript.ToString());
         Assert.Equal(before, await Database.FootprintAsync(id));
@@ -202,12 +202,12 @@ public sealed class PatchTests : ApiTest
     [InlineData("Basic acme-dev-token")]
     [InlineData("acme-dev-token")]
     [InlineData("Bearer acme-dev-token, Bearer acme-dev-token")]
-    public async Task A_token_that_is_nobodys_is_none(string authorization)
+    public async Task An_unknown_token_is_refused(string authorization)
     {
         await InsertAsync("shop");
-        Api.Nobody.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", authorization);
+        Api.Anonymous.DefaultRequestHeaders.TryAddWithoutValidation("Authorization", authorization);
 
-        var answer = await Api.Nobody.PatchEnvAsync("shop", """{"env": {"A": "1"}}""");
+        var answer = await Api.Anonymous.PatchEnvAsync("shop", """{"env": {"A": "1"}}""");
 
         Assert.Equal((HttpStatusCode.Unauthorized, "unauthorized"), (answer.StatusCode, await answer.ErrorAsync()));
     }
@@ -223,7 +223,7 @@ public sealed class PatchTests : ApiTest
     {
         await InsertAsync("shop");
 
-        var answer = await _transcript.SendAsync(Api.Nobody, method, path, mediaType is null ? null : "not json", mediaType);
+        var answer = await _transcript.SendAsync(Api.Anonymous, method, path, mediaType is null ? null : "not json", mediaType);
 
         Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
         Assert.Equal("Bearer", answer.Headers.WwwAuthenticate.ToString());

@@ -6,7 +6,7 @@ namespace StackEnv.Samples.Api.Tests;
 /// <summary>Which values may be shown: those that are known to be harmless, and no others.</summary>
 public sealed class RedactionTests
 {
-    // The variables of a web shop, as one would find them. Every secret is made up.
+    // Realistic variables of a web shop. Every secret is made up.
     private static readonly (string Key, string Value)[] WebShop =
     [
         ("NODE_ENV", "production"), ("LOG_LEVEL", "info"), ("PORT", "8080"), ("WORKERS", "4"), ("DEBUG", "false"),
@@ -80,7 +80,7 @@ public sealed class RedactionTests
 
     /// <summary>On a difference the message has the table as it must be.</summary>
     [Fact]
-    public async Task The_readme_shows_what_becomes_of_the_variables_of_a_web_shop()
+    public async Task The_readme_shows_which_variables_of_a_web_shop_are_hidden()
     {
         var redaction = new Redaction(["CURRENCY", "LANG", "STORE_NAME", "TZ"]); // as in appsettings.json
         var table = new StringBuilder("| variable | shown as |\n| --- | --- |\n");

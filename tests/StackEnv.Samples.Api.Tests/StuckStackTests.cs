@@ -26,7 +26,7 @@ public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:
                 [.. Enumerable.Range(0, 100).Select(number => api.Acme.PatchEnvAsync("stuck", $$$"""{"env": {"N{{{number}}}": "1"}}"""))];
             await Database.WaitersAsync(Held);
 
-            // A limit well below the lock timeout: whoever has to wait for a connection of the stuck stack is late.
+            // A limit well below the lock timeout: a request that has to wait for a connection of the stuck stack is late.
             using var soon = new CancellationTokenSource(TimeSpan.FromSeconds(30));
             for (var number = 0; number < 20; number++)
             {
@@ -48,15 +48,15 @@ public sealed class StuckStackTests() : ApiTest("--StackEnvMerge:LockTimeout=00:
             await Database.WaitersAsync(Held);
 
             var globex = await Api.Globex.PatchEnvAsync("shop", """{"env": {"A": "1"}}""");
-            var nobody = await Api.Nobody.PatchEnvAsync("shop", """{"env": {"A": "1"}}""");
+            var anonymous = await Api.Anonymous.PatchEnvAsync("shop", """{"env": {"A": "1"}}""");
 
-            Assert.Equal((HttpStatusCode.NotFound, HttpStatusCode.Unauthorized), (globex.StatusCode, nobody.StatusCode));
+            Assert.Equal((HttpStatusCode.NotFound, HttpStatusCode.Unauthorized), (globex.StatusCode, anonymous.StatusCode));
             Assert.DoesNotContain(waiting, static request => request.IsCompleted);
         }
     }
 
     [Fact]
-    public async Task A_caller_who_gives_up_writes_nothing_and_makes_no_noise()
+    public async Task A_caller_that_gives_up_writes_nothing_and_logs_no_error()
     {
         var id = await InsertAsync("shop");
         var before = await Database.FootprintAsync(id);

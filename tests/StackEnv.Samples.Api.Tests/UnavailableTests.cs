@@ -4,7 +4,7 @@ using Npgsql;
 namespace StackEnv.Samples.Api.Tests;
 
 /// <summary>
-/// The 503s, which promise that a repeat may succeed and say when, and the 500s, which do not. Only an unknown outcome may have written.
+/// The 503s, which promise that a repeat may succeed and when, and the 500s, which do not. Only an unknown outcome may have written.
 /// </summary>
 public sealed class UnavailableTests() : ApiTest("--StackEnvMerge:LockTimeout=00:00:01")
 {
@@ -27,7 +27,7 @@ public sealed class UnavailableTests() : ApiTest("--StackEnvMerge:LockTimeout=00
     }
 
     [Fact]
-    public async Task A_commit_that_was_not_heard_of()
+    public async Task A_commit_without_an_answer()
     {
         var id = await InsertAsync("shop", """{"A": "1"}""");
         var connectionString = "";

@@ -13,7 +13,7 @@ public sealed class UnsuitableTableTests : ApiTest
     [InlineData(
         "CREATE FUNCTION act() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.env_vars = ''[]''; RETURN NEW; END'; " +
         "CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()")]
-    public async Task A_table_that_breaks_what_a_merge_relies_on_is_a_500_that_asks_for_no_repeat(string harm)
+    public async Task An_unsuitable_table_is_a_500_without_Retry_After(string harm)
     {
         var id = await InsertAsync("shop", """{"A": "1"}""");
         await Database.ExecuteAsync(harm);

@@ -8,7 +8,7 @@ namespace StackEnv.Samples.Worker.Tests;
 public sealed partial class SampleTests : WorkerTest
 {
     [Fact]
-    public async Task Without_a_database_of_ones_own_it_shows_outcomes_and_sums_them_up_at_the_end()
+    public async Task Without_a_database_it_shows_outcomes_and_sums_them_up_at_the_end()
     {
         await using var worker = await WorkerProcess.StartAsync(("STACKENV_POSTGRES", Database.ConnectionString));
         await worker.SaysAsync("applied");
@@ -22,7 +22,7 @@ public sealed partial class SampleTests : WorkerTest
     }
 
     [Fact]
-    public async Task A_worker_that_is_told_to_stop_before_its_database_answers_stops()
+    public async Task A_worker_that_must_stop_before_its_database_answers_stops()
     {
         await using var worker = await WorkerProcess.StartAsync(
             "does not answer", ("ConnectionStrings__Database", "Host=127.0.0.1;Port=1;Username=nobody"));

@@ -32,10 +32,10 @@ public sealed class SurvivalTests : WorkerTest
         """;
 
     [Fact]
-    public Task One_is_killed() => RunAsync(static async worker => await worker.KillAsync());
+    public Task A_worker_that_is_killed_loses_nothing() => RunAsync(static async worker => await worker.KillAsync());
 
     [Fact]
-    public Task One_is_told_to_stop() => RunAsync(static async worker => Assert.Equal(0, await worker.StopAsync()));
+    public Task A_worker_that_is_stopped_loses_nothing() => RunAsync(static async worker => Assert.Equal(0, await worker.StopAsync()));
 
     private async Task RunAsync(Func<WorkerProcess, Task> end)
     {
@@ -63,7 +63,7 @@ public sealed class SurvivalTests : WorkerTest
             Stacks,
             Requests);
 
-        // Three stacks are flipped in passing, and three under locks that are held since before the worker ends, with merges waiting for
+        // Three stacks are flipped in passing, and three under locks that were taken before the worker ends, with merges waiting for
         // them.
         await UntilFinishedAsync(50);
         await Database.ExecuteAsync("UPDATE stacks SET status = 'deleting' WHERE id = ANY ($1)", stacks[..3]);
@@ -134,7 +134,7 @@ public sealed class SurvivalTests : WorkerTest
                 env.Keys.Order(StringComparer.Ordinal));
             Assert.Equal($"{applied![^1]}", env["LAST"]);
 
-            // A teardown, once there, stays.
+            // A teardown stays.
             Assert.Equal(isTornDown, failed!.Length > 0);
             Assert.True(failed.Length == 0 || applied[^1] < failed[0]);
         }

@@ -21,7 +21,7 @@ public sealed class TakeoverTests : WorkerTest
             await close.ExecuteNonQueryAsync();
         }
 
-        // Its merge is committed, and it waits at the gate to say so.
+        // Its merge is committed, and it waits at the gate before it records that.
         var request = await RequestAsync(stack, """{"NEW": "1", "OLD": ""}""");
         await UntilAsync(
             "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'", SessionsOf("killed"));
@@ -30,7 +30,7 @@ public sealed class TakeoverTests : WorkerTest
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", SessionsOf("killed"));
         Assert.Equal("pending", await StateAsync(request));
 
-        // What the next worker's own merge would now come to is a refusal.
+        // The next worker's own merge would now be refused.
         await Database.ExecuteAsync("UPDATE stacks SET status = 'deleting' WHERE id = $1", stack);
         await closed.RollbackAsync();
         await using var next = await StartWorkerAsync("next");
@@ -40,7 +40,7 @@ public sealed class TakeoverTests : WorkerTest
     }
 
     [Fact]
-    public async Task A_worker_that_is_told_to_stop_while_its_merge_waits_leaves_the_request_as_it_was()
+    public async Task A_worker_that_must_stop_while_its_merge_waits_leaves_the_request_as_it_was()
     {
         var stack = await Database.InsertAsync();
         await using var stopped = await StartWorkerAsync("stopped", ("LockTimeout", "01:00:00"));
@@ -62,7 +62,7 @@ public sealed class TakeoverTests : WorkerTest
     }
 
     [Fact]
-    public async Task A_request_that_two_workers_come_to_merge_at_the_same_time_is_applied_once()
+    public async Task A_request_that_two_workers_merge_at_the_same_time_is_applied_once()
     {
         var stack = await Database.InsertAsync();
         await using var first = await StartWorkerAsync("first", ("LockTimeout", "00:00:30"));

@@ -19,7 +19,7 @@ public sealed class WakeUpTests : WorkerTest
     }
 
     [Fact]
-    public async Task So_does_polling_where_no_notification_comes()
+    public async Task Polling_wakes_it_without_a_notification()
     {
         await using var worker = await StartWorkerAsync("only", ("PollingInterval", "00:00:00.100"));
         var stack = await Database.InsertAsync();

@@ -1,6 +1,6 @@
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>Whether the transaction was committed. There is no fourth answer, and the three are never confused.</summary>
+/// <summary>Whether the transaction was committed.</summary>
 internal enum CommitOutcome
 {
     Committed,

@@ -1,7 +1,7 @@
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>
-/// The caller's token as the driver gets it. On cancellation the driver connects to the server, and the caller's
+/// The token that the driver gets for the caller's. On cancellation the driver connects to the server, and the caller's
 /// <see cref="CancellationTokenSource.Cancel()"/> must not wait for that: <see href="https://github.com/npgsql/npgsql/issues/3696"/>.
 /// </summary>
 internal readonly struct DetachedCancellation : IDisposable

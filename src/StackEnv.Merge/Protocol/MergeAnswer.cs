@@ -2,7 +2,7 @@ using System.Collections.ObjectModel;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>What the server's answers mean to the caller: the result, or why there is none.</summary>
+/// <summary>Turns the server's answers into the result, or into the exception that explains why there is none.</summary>
 internal sealed class MergeAnswer
 {
     private readonly Exception? _refusal;
@@ -16,7 +16,7 @@ internal sealed class MergeAnswer
     /// <summary>Neither a result nor a refusal: the conservative guards rejected a write that may be allowed.</summary>
     public bool IsInconclusive => Result is null && _refusal is null;
 
-    /// <summary>Whether the table turned out not to be what it was taken for.</summary>
+    /// <summary>Whether the table turned out to differ from what its check had found.</summary>
     public bool ShowsUnsuitableTable => _refusal is UnsuitableTableException;
 
     /// <summary>The result; <see langword="null"/> for a refusal.</summary>

@@ -22,7 +22,7 @@ internal sealed class MergeContext(
 
     public NpgsqlConnection CreateConnection() => _dataSource.CreateConnection();
 
-    /// <summary>What a failure says about the next merge: the pooled connections are of no use, or the table is not as it was.</summary>
+    /// <summary>What a failure says about the next merge: the pooled connections are useless, or the table has changed.</summary>
     public void Learn(PostgresException message, MergeStep refused)
     {
         if (Provenance.IsStandby(message, refused) || Provenance.IsStatementLost(message))

@@ -5,7 +5,7 @@ using Npgsql;
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>
-/// Carries out merges: waits for the turn at the row, opens a connection, looks at the table the first time, runs the merge, and gives
+/// Carries out merges: waits for the turn at the row, opens a connection, checks the table the first time, runs the merge, and gives
 /// everything back.
 /// </summary>
 internal sealed class MergeEngine(MergeContext context)
@@ -21,7 +21,7 @@ internal sealed class MergeEngine(MergeContext context)
         turn.Budget.Start();
         try
         {
-            await context.Lines.WaitAsync(turn.Line, turn.Place!, turn.Budget.Limit, cancellationToken).ConfigureAwait(false);
+            await context.Lines.WaitAsync(turn.Line, turn.Place!, turn.Budget, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {

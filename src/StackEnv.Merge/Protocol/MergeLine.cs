@@ -14,7 +14,7 @@ internal sealed class MergeLine(int maxWidth)
 
     public bool IsAtRest => _running == 0 && _waiting.Count == 0;
 
-    /// <summary>Starts afresh, for another row.</summary>
+    /// <summary>Resets the line, for another row.</summary>
     public void Serve((object Key, object? Owner) row)
     {
         Row = row;

@@ -1,25 +1,25 @@
 namespace StackEnv.Merge.Protocol;
 
 /// <summary>
-/// The lines in front of the connections, one for each row that merges are under way to. Who waits here holds no connection, and is not in
-/// PostgreSQL's wait queue, which slows down with its length.
+/// The lines in front of the connections, one for each row that has merges in progress. A merge that waits here holds no connection, and is
+/// not in PostgreSQL's wait queue, which becomes slower as it grows.
 /// </summary>
 /// <remarks>
-/// A line is for one key and one owner. Who names another owner finds no row, and must not learn from a wait that there is one.
+/// A line is for one key and one owner. A caller that names another owner finds no row, and must not learn from a wait that there is one.
 /// </remarks>
 /// <param name="maxPoolSize">
-/// The size of the connection pool. The merges into one row hold at most a quarter of it, or eight connections of a small one, and never
-/// the last one.
+/// The size of the connection pool. The merges into one row hold at most half of it, or eight connections of a small one, and never the
+/// last one.
 /// </param>
 internal sealed class MergeLines(int maxPoolSize)
 {
     private const int MaxSpares = 64;
 
-    private readonly int _maxWidth = Math.Max(1, Math.Max(maxPoolSize / 4, Math.Min(AdaptiveWidth.Initial, maxPoolSize - 1)));
+    private readonly int _maxWidth = Math.Max(1, Math.Max(maxPoolSize / 2, Math.Min(AdaptiveWidth.Initial, maxPoolSize - 1)));
     private readonly Lock _lock = new();
     private readonly Dictionary<(object Key, object? Owner), MergeLine> _lines = [];
 
-    // So that a merge that waits for no other allocates nothing here.
+    // Kept for reuse: a merge that waits for no other allocates nothing here.
     private readonly Stack<MergeLine> _spares = new();
 
     /// <summary>Enters the line of a row.</summary>
@@ -42,14 +42,14 @@ internal sealed class MergeLines(int maxPoolSize)
     }
 
     /// <summary>Waits until it is the merge's turn. Whatever this throws, the merge has left the line.</summary>
-    /// <exception cref="TimeoutException">The turn did not come within the limit.</exception>
+    /// <exception cref="TimeoutException">The turn did not come within the budget.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public async Task WaitAsync(
-        MergeLine line, LinkedListNode<TaskCompletionSource> place, TimeSpan limit, CancellationToken cancellationToken)
+        MergeLine line, LinkedListNode<TaskCompletionSource> place, LockBudget budget, CancellationToken cancellationToken)
     {
         try
         {
-            await place.Value.Task.WaitAsync(limit, cancellationToken).ConfigureAwait(false);
+            await WaitAsync(place.Value.Task, budget, cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -73,6 +73,22 @@ internal sealed class MergeLines(int maxPoolSize)
         {
             line.Leave(time, succeeded);
             CloseIfAtRest(line);
+        }
+    }
+
+    private static async Task WaitAsync(Task turn, LockBudget budget, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                await turn.WaitAsync(budget.Left, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (TimeoutException) when (!budget.IsSpent)
+            {
+                // A timer can fire some milliseconds early.
+            }
         }
     }
 

@@ -73,7 +73,7 @@ internal sealed class MergeTransaction : IDisposable
     public long? VersionWritten { get; private set; }
 
     /// <summary>
-    /// Whether both rows were read to their ends: only then do <see cref="Locked"/> and <see cref="Written"/> say anything.
+    /// Whether both rows were read to their ends: only then do <see cref="Locked"/> and <see cref="Written"/> count.
     /// </summary>
     public bool IsAnswerComplete { get; private set; }
 
@@ -115,7 +115,7 @@ internal sealed class MergeTransaction : IDisposable
         _ => MergeStep.Limits,
     };
 
-    /// <summary>The journal whose statement the server refused, if it was one's.</summary>
+    /// <summary>The journal whose statement the server refused, if a journal wrote it.</summary>
     public Type? RefusedJournal => Refused is { } command ? _journal?.JournalOf(command) : null;
 
     /// <summary>The journals whose statements could not be sent.</summary>
@@ -211,7 +211,7 @@ internal sealed class MergeTransaction : IDisposable
     }
 
     /// <summary>
-    /// Whether what was thrown came from writing a journal's parameter to a connection that broke by it: COMMIT comes after that.
+    /// Whether writing a journal's parameter failed and broke the connection: COMMIT would have been sent after it.
     /// </summary>
     public bool FailedToWriteJournal(Exception? failure) =>
         _journal is not null && NothingWasAnswered &&

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>Who said what went wrong, and about what. A SQLSTATE alone says neither. docs/protocol.md has the table.</summary>
+/// <summary>Who reported a failure, and about which statement. A SQLSTATE alone shows neither. docs/protocol.md has the table.</summary>
 /// <remarks>
 /// <see href="https://www.postgresql.org/docs/current/protocol-error-fields.html">The manual: fields of an error message</see>. Routines
 /// are names in PostgreSQL's source, so they are never translated; message texts are, and are not used.
@@ -28,7 +28,7 @@ internal static partial class Provenance
     public const string IdleInTransactionSessionTimeout = "25P03";
     public const string TransactionTimeout = "25P04";
 
-    /// <summary>The error message that the failure brings along, wherever the driver has put it.</summary>
+    /// <summary>The server's error message inside the failure, wherever the driver has put it.</summary>
     public static PostgresException? MessageOf(Exception? failure)
     {
         while (failure is not null and not PostgresException)
@@ -39,7 +39,7 @@ internal static partial class Provenance
         return failure as PostgresException;
     }
 
-    /// <summary>Whether PostgreSQL itself said this. It always names its routine; poolers that speak in its place do not.</summary>
+    /// <summary>Whether PostgreSQL itself reported this. It always names its routine; poolers that answer in its place do not.</summary>
     public static bool IsServers(PostgresException message) => !string.IsNullOrEmpty(message.Routine);
 
     /// <summary>Whether this ended the session, and not only the transaction.</summary>

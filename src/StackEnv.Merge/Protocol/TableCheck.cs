@@ -2,10 +2,10 @@ using Npgsql;
 
 namespace StackEnv.Merge.Protocol;
 
-/// <summary>Looks at the table once, before the first transaction, and keeps what it found.</summary>
+/// <summary>Checks the table once, before the first transaction, and keeps what it found.</summary>
 /// <remarks>
-/// Only what is suitable is kept: a refusal is looked into again at the next merge, so that a table that was fixed needs no restart. Merges
-/// that start at the same time each look for themselves.
+/// Only what is suitable is kept: after a refusal the next merge checks again, so a table that was fixed needs no restart. Merges that
+/// start at the same time each check it for themselves.
 /// </remarks>
 internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
 {
@@ -16,6 +16,11 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
     {
         CheckEncoding(connection, stack);
         var facts = _facts ?? await ReadAsync(connection, stack, cancellationToken).ConfigureAwait(false);
+        if (facts.IsDistributed)
+        {
+            CheckLiterals(connection, stack);
+        }
+
         if (facts.IsJudged && !facts.ProvesOneRow(stack))
         {
             Forget();
@@ -31,7 +36,7 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
     /// <summary>The UPDATE had to wait for the row although it was locked: from now on the locked read takes the stronger lock.</summary>
     public void LockStrongly() => _facts = _facts is { } facts ? facts with { NeedsStrongLock = true } : null;
 
-    // The server reports this setting of each session whenever it changes.
+    // The server reports these settings of each session whenever one changes.
     // https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-ASYNC
     private void CheckEncoding(NpgsqlConnection connection, StackRef stack)
     {
@@ -51,6 +56,24 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
                 $"The encoding of the session is {encoding}, and a merge needs UTF8, or it would change values. Remove Client " +
                 "Encoding and Encoding from the connection string, PGCLIENTENCODING from the environment, and SET client_encoding from " +
                 "the data source's initializer.");
+        }
+    }
+
+    // Citus writes parameters as literals into the statements of its workers, and by these settings a worker reads others.
+    private static void CheckLiterals(NpgsqlConnection connection, StackRef stack)
+    {
+        Check("standard_conforming_strings", "on", "it doubles the backslashes of values");
+        Check("DateStyle", "ISO", "it can change the time of a merge");
+
+        void Check(string setting, string needed, string harm)
+        {
+            if (connection.PostgresParameters.TryGetValue(setting, out var value) && !value.StartsWith(needed, StringComparison.Ordinal))
+            {
+                throw Unsuitable(
+                    stack,
+                    $"{setting} is {value} in this session. On a table that Citus distributes, {harm}. Set it to {needed} where it is " +
+                    "set: for the role, the database, the server, or in Options of the connection string.");
+            }
         }
     }
 
@@ -82,7 +105,7 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
             }
         }
 
-        // The catalogs are closed to this role, or are not PostgreSQL's: nothing can be judged, and nothing is refused.
+        // This role cannot read the catalogs, or they are not PostgreSQL's: nothing is known, so nothing is refused.
         catch (PostgresException refused) when (refused.SqlState[..2] is "42" or "0A" or "XX" && Provenance.IsServers(refused))
         {
             return _facts = TableFacts.Unknown;
@@ -99,8 +122,8 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
     {
         var (hasParts, ofKey, ofBoth) = (row.GetBoolean(1), row.GetBoolean(2), row.GetBoolean(3));
 
-        // A unique index of a partitioned table holds in all its partitions, but not every partitioned table can have one on its key. That
-        // of a table with heirs does not hold in them.
+        // A unique index of a partitioned table covers all its partitions, but not every partitioned table can have one on its key. A
+        // unique index of a table that others inherit from does not cover their rows.
         var isJudged = row.GetString(0) switch
         {
             "r" => !hasParts,
@@ -108,7 +131,8 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
             _ => false,
         };
         return new(
-            isJudged, isJudged && ofKey, isJudged && ofBoth, NeedsStrongLock: row.GetBoolean(4), SuppressesWarnings: row.GetBoolean(6));
+            isJudged, isJudged && ofKey, isJudged && ofBoth, NeedsStrongLock: row.GetBoolean(4), SuppressesWarnings: row.GetBoolean(6),
+            IsDistributed: row.GetBoolean(11));
     }
 
     private void CheckColumn(NpgsqlDataReader row, StackRef stack)

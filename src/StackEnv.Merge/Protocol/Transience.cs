@@ -19,7 +19,7 @@ internal static class Transience
         _ => OfDriver(failure),
     };
 
-    /// <summary>What the server, or a pooler in its place, said of a statement.</summary>
+    /// <summary>A statement failed: the server said so, or a pooler in its place.</summary>
     public static bool OfMessage(PostgresException message, MergeStep refused) =>
         !Provenance.IsServers(message) ||
         Provenance.IsStandby(message, refused) ||
@@ -46,7 +46,7 @@ internal static class Transience
         failure is TimeoutException or SocketException or IOException or NpgsqlException { IsTransient: true } ||
         failure.GetType() == typeof(Exception);
 
-    // The server says 08P01 of a client that it does not understand; poolers say it of everything, also of being full.
+    // The server reports 08P01 if it does not understand a client; poolers report it for everything, also if they are full.
     private static bool IsAboutConnectionString(PostgresException refused) =>
         Provenance.HasClass(refused, "28") || Provenance.HasClass(refused, "3D") || Provenance.HasClass(refused, "42") ||
         Provenance.HasClass(refused, "22") || Provenance.HasClass(refused, "0A") ||

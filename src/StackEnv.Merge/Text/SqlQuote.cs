@@ -2,7 +2,7 @@ namespace StackEnv.Merge.Text;
 
 /// <summary>Quotes names and texts of the options, so that any of them works and none can be read as SQL.</summary>
 /// <remarks>
-/// As PostgreSQL's own <c>quote_ident</c> and <c>quote_literal</c>. What a caller passes in is always a parameter.
+/// Like PostgreSQL's own <c>quote_ident</c> and <c>quote_literal</c>. What a caller passes in is always a parameter.
 /// See <see href="https://www.postgresql.org/docs/current/sql-syntax-lexical.html">the manual: lexical structure</see>.
 /// </remarks>
 internal static class SqlQuote

@@ -5,8 +5,7 @@ using NpgsqlTypes;
 namespace StackEnv.Merge.Benchmarks.Contestants;
 
 /// <summary>
-/// The limit: the one statement without which nothing is written. No lock, no guard, no counts, no deletes, and nobody learns what the set
-/// is.
+/// The limit: the one statement without which nothing is written. No lock, no guard, no counts, no deletes, and it does not return the set.
 /// </summary>
 internal sealed class BareUpdate(string connectionString) : IContestant
 {

@@ -5,7 +5,7 @@ using Npgsql;
 namespace StackEnv.Merge.Benchmarks.Contestants;
 
 /// <summary>
-/// EF Core with pooled contexts and <c>xmin</c> as the concurrency token: whoever finds the row changed in between begins anew.
+/// EF Core with pooled contexts and <c>xmin</c> as the concurrency token: a writer that finds the row changed must retry.
 /// </summary>
 /// <remarks>
 /// <see href="https://www.npgsql.org/efcore/modeling/concurrency.html">Npgsql on concurrency tokens</see>,

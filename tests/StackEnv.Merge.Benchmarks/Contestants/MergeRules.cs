@@ -10,7 +10,7 @@ internal static class MergeRules
     public const string LimitAllWaits = "SET LOCAL statement_timeout = '61s'";
     public const string LiftLimit = "SET LOCAL statement_timeout TO DEFAULT";
 
-    /// <summary>Longer than any queue here, so that nobody gains speed by giving up.</summary>
+    /// <summary>Longer than any queue here, so that none gains speed by giving up.</summary>
     public static readonly TimeSpan LockTimeout = TimeSpan.FromMinutes(1);
 
     private const int MaxEnvBytes = 65_536;

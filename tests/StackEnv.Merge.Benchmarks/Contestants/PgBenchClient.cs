@@ -8,8 +8,8 @@ using StackEnv.Merge.Benchmarks.Load;
 namespace StackEnv.Merge.Benchmarks.Contestants;
 
 /// <summary>
-/// PostgreSQL's own client, written in C, in pipeline mode: what could be reached at the best. It merges by itself, into keys that count
-/// its transactions, so that the rows tell whether each was written.
+/// PostgreSQL's own client, written in C, in pipeline mode: the best that can be reached. It merges by itself, into keys that count
+/// its transactions, so that the rows show whether each was written.
 /// </summary>
 internal sealed class PgBenchClient
 {
@@ -121,7 +121,7 @@ internal sealed class PgBenchClient
         }
     }
 
-    // Counted is what ended while all clients were at it: after each had its first transaction, for which it prepares the statements, and
+    // Counts what ended while all clients were running: after each had its first transaction, for which it prepares the statements, and
     // before any had its last.
     private static async Task<Slice> ReadLogsAsync(string folder)
     {

@@ -4,8 +4,8 @@ using NpgsqlTypes;
 namespace StackEnv.Merge.Benchmarks.Contestants;
 
 /// <summary>
-/// What one writes by hand: read <c>FOR UPDATE</c>, change, write. It promises less than the library: a wait in a queue is bounded only at
-/// each step, the role's defaults decide about the isolation, and a commit that was not heard of is an error like any other.
+/// The usual code by hand: read <c>FOR UPDATE</c>, change, write. It promises less than the library: a wait in a queue is bounded only at
+/// each step, the role's defaults decide about the isolation, and a commit without an answer is an error like any other.
 /// </summary>
 internal sealed class ReadChangeWrite(string connectionString) : IContestant
 {

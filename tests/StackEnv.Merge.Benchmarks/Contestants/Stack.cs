@@ -21,7 +21,7 @@ internal sealed class Stack
     [Column("updated_at")]
     public DateTime UpdatedAt { get; set; }
 
-    /// <summary>The system column <c>xmin</c>: whoever wrote the row last.</summary>
+    /// <summary>The system column <c>xmin</c>: the transaction that wrote the row last.</summary>
     [Timestamp]
     public uint Version { get; init; }
 }

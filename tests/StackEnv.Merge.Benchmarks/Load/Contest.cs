@@ -6,8 +6,8 @@ namespace StackEnv.Merge.Benchmarks.Load;
 
 /// <summary>Lets contestants take turns in one scenario, on the same rows, with the same settings of their data sources.</summary>
 /// <param name="database">Where the rows are.</param>
-/// <param name="scenario">Under what circumstances.</param>
-/// <param name="contestants">Who competes.</param>
+/// <param name="scenario">The circumstances.</param>
+/// <param name="contestants">The contestants.</param>
 /// <param name="pgBench">PostgreSQL's own client, if that competes too.</param>
 /// <param name="effort">How long.</param>
 internal sealed class Contest(
@@ -83,7 +83,7 @@ internal sealed class Contest(
         var order = Enumerable.Range(0, seats.Count).ToArray();
         for (var turn = 0; turn < effort.Turns; turn++)
         {
-            // Each time in another order, so that nobody always comes behind the same one.
+            // Each time in another order, so that none always follows the same one.
             _draw.Shuffle(order);
             foreach (var seat in order)
             {

@@ -11,7 +11,7 @@ internal sealed record ContestResult(Scenario Scenario, IReadOnlyDictionary<stri
     public Spread MergesPerSecond(string contestant) => Figure(contestant, static slice => slice.MergesPerSecond);
 
     /// <summary>
-    /// How many times as many merges one does as the other, compared within each round: what disturbs the machine disturbs both.
+    /// The ratio of one contestant's merges to the other's, compared within each round: what disturbs the machine disturbs both.
     /// </summary>
     public Spread Ratio(string contestant, string reference) =>
         Spread.Of(Slices[contestant].Zip(Slices[reference], static (one, other) => one.MergesPerSecond / other.MergesPerSecond));

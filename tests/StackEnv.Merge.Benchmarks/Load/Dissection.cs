@@ -11,7 +11,7 @@ internal sealed class Dissection(StacksDatabase database, int merges)
 {
     private const int MergesThroughProxy = 50;
 
-    // What the runtime allocates by the way (it compiles, it grows a pool) falls into few of them.
+    // What else the runtime allocates (it compiles, it grows a pool) falls into few of them.
     private const int Batches = 10;
 
     private const int WarmUps = 8;

@@ -19,7 +19,7 @@ internal sealed record Scenario
     /// <summary>How many keys each set has, at least those that the callers write.</summary>
     public int Keys { get; init; } = 20;
 
-    /// <summary>How long the values are that nobody changes.</summary>
+    /// <summary>How long the values are that no caller changes.</summary>
     public int ValueLength { get; init; } = 32;
 
     public int TableRows { get; init; } = 1_000;

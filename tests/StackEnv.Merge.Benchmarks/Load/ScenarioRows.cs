@@ -12,7 +12,7 @@ internal sealed class ScenarioRows
     public ScenarioRows(Scenario scenario)
     {
         _scenario = scenario;
-        var writers = scenario.Hot ? scenario.Callers : 1;
+        var writers = scenario.Hot ? Math.Min(scenario.Callers, Caller.MostWriters) : 1;
         var random = new Random(42);
         _unchanging = Enumerable.Range(0, Math.Max(0, scenario.Keys - (writers * Caller.OwnKeys))).ToDictionary(
             static number => string.Create(CultureInfo.InvariantCulture, $"SETTING_{number:D4}"),
@@ -47,7 +47,7 @@ internal sealed class ScenarioRows
     public Dictionary<string, string> InitialSetOf(int caller)
     {
         var set = new Dictionary<string, string>(_unchanging, StringComparer.Ordinal);
-        foreach (var (key, value) in (_scenario.Hot ? Callers : [caller]).SelectMany(Caller.InitialKeys))
+        foreach (var (key, value) in (_scenario.Hot ? Callers.Take(Caller.MostWriters) : [caller]).SelectMany(Caller.InitialKeys))
         {
             set.Add(key, value);
         }
@@ -64,20 +64,23 @@ internal sealed class ScenarioRows
         }
 
         await database.VacuumAsync();
-        return [.. Callers.Select(caller => new Caller(caller, RowsOf(caller), KeysOfASet))];
+        var sharesKeys = _scenario.Hot && _scenario.Callers > Caller.MostWriters;
+        return [.. Callers.Select(caller => new Caller(caller, RowsOf(caller), KeysOfASet, sharesKeys))];
     }
 
-    /// <summary>Checks that each row holds all that its callers wrote last, and everything that nobody changed.</summary>
+    /// <summary>Checks that each row holds all that its callers wrote last, and everything that none of them changed.</summary>
     public async Task VerifyAsync(StacksDatabase database, IReadOnlyList<Caller> callers)
     {
-        var written = callers.SelectMany(static caller => caller.Expected()).ToLookup(static expected => expected.Row);
-        var stored = await database.EnvsAsync([.. written.Select(static row => row.Key)]);
-        foreach (var row in written)
+        var byRow = callers.SelectMany(static caller => caller.Rows, static (caller, row) => (Row: row, Caller: caller))
+            .ToLookup(static pair => pair.Row, static pair => pair.Caller);
+        var stored = await database.EnvsAsync([.. byRow.Select(static row => row.Key)]);
+        foreach (var row in byRow)
         {
             var set = JsonSerializer.Deserialize<Dictionary<string, string>>(stored[row.Key])!;
+            var byKey = row.GroupBy(static caller => caller.KeyOfEveryMerge, StringComparer.Ordinal);
             if (set.Count != KeysOfASet
                 || _unchanging.Any(pair => set.GetValueOrDefault(pair.Key) != pair.Value)
-                || row.Any(expected => set.GetValueOrDefault(expected.Key) != expected.Value))
+                || !byKey.All(writers => writers.Any(caller => caller.WroteLast(row.Key, set))))
             {
                 throw new WrongRowException($"Stack {row.Key} does not hold what its callers wrote last.");
             }

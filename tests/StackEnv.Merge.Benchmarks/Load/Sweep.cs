@@ -7,6 +7,9 @@ namespace StackEnv.Merge.Benchmarks.Load;
 /// <param name="WithPgBench">Whether PostgreSQL's own client competes too.</param>
 internal sealed record Sweep(string Name, string Title, IReadOnlyList<Scenario> Scenarios, bool WithPgBench = false)
 {
+    /// <summary>Of every set where the number of callers matters: as many as the callers of one row write.</summary>
+    public const int KeysOfAHotRow = Caller.MostWriters * Caller.OwnKeys;
+
     public static readonly Sweep Duel = new(
         "duel", "One caller, no network in between", [new() { Prepared = true }, new() { Prepared = false }], WithPgBench: true);
 
@@ -16,12 +19,9 @@ internal sealed record Sweep(string Name, string Title, IReadOnlyList<Scenario> 
         [
             .. from hot in new[] { false, true }
             from delay in new[] { 0, 0.5, 1, 5 }
-            select new Scenario { Hot = hot, DelayMilliseconds = delay, Callers = 8 },
+            select new Scenario { Hot = hot, DelayMilliseconds = delay, Callers = 8, Keys = KeysOfAHotRow },
         ],
         WithPgBench: true);
-
-    // As many as 128 callers write: so all of these sets have the same size.
-    private const int KeysOfAllCallers = 128 * Caller.OwnKeys;
 
     public static readonly Sweep Callers = new(
         "callers",
@@ -29,7 +29,7 @@ internal sealed record Sweep(string Name, string Title, IReadOnlyList<Scenario> 
         [
             .. from hot in new[] { false, true }
             from callers in new[] { 1, 4, 8, 32, 128 }
-            select new Scenario { Hot = hot, DelayMilliseconds = 1, Callers = callers, Keys = KeysOfAllCallers },
+            select new Scenario { Hot = hot, DelayMilliseconds = 1, Callers = callers, Keys = KeysOfAHotRow },
         ]);
 
     public static readonly Sweep Far = new(
@@ -38,7 +38,7 @@ internal sealed record Sweep(string Name, string Title, IReadOnlyList<Scenario> 
         [
             .. from hot in new[] { false, true }
             from callers in new[] { 8, 32 }
-            select new Scenario { Hot = hot, DelayMilliseconds = 5, Callers = callers },
+            select new Scenario { Hot = hot, DelayMilliseconds = 5, Callers = callers, Keys = KeysOfAHotRow },
         ]);
 
     public static readonly Sweep Size = new(

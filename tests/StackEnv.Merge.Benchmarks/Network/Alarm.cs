@@ -8,7 +8,7 @@ internal static partial class Alarm
 {
     private const int SetTimerSlack = 29;
 
-    // What a sleep of the kernel oversleeps at the most when the machine is not busy.
+    // How late a sleep of the kernel ends at most when the machine is not busy.
     private static readonly long SpinTicks = Stopwatch.Frequency / 1_000_000 * 40;
 
     /// <summary>Has this thread woken when it asked to be, rather than together with others a little later.</summary>

@@ -66,7 +66,7 @@ internal sealed class DelayLine : IDisposable
             }
             catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
             {
-                // Nobody is there any more to hand it to.
+                // The receiver is gone.
             }
 
             _spare.Add(chunk);

@@ -122,7 +122,7 @@ internal sealed class DelayProxy : IDisposable
             _server.Dispose();
         }
 
-        // Wakes whoever reads from it.
+        // Wakes its reader.
         private static void Close(Socket socket)
         {
             try
@@ -131,7 +131,7 @@ internal sealed class DelayProxy : IDisposable
             }
             catch (SocketException)
             {
-                // It is not connected any more.
+                // It is no longer connected.
             }
         }
 
@@ -150,7 +150,7 @@ internal sealed class DelayProxy : IDisposable
 
                 _serverSpokeLast = fromServer;
 
-                // The end of the stream travels along the same line, behind the last bytes.
+                // The end of the stream travels along the same line, after the last bytes.
                 chunk.Length = received;
                 _proxy._line.Enqueue(chunk);
             }

@@ -5,9 +5,9 @@ namespace StackEnv.Merge.Benchmarks.Report;
 /// <summary>What a contestant looks like in every plot, and what it is called there.</summary>
 /// <param name="Name">On the command line and in the figures.</param>
 /// <param name="Title">In tables and plots.</param>
-/// <param name="Color">The same everywhere, and to be told apart by those who see colours differently.</param>
+/// <param name="Color">The same everywhere, and distinguishable for colour-blind readers.</param>
 /// <param name="Width">Of its line.</param>
-/// <param name="Marker">Open for what nobody would merge by: the limits.</param>
+/// <param name="Marker">Open for the limits, which are no way to merge.</param>
 internal sealed record Appearance(string Name, string Title, Color Color, float Width, MarkerShape Marker)
 {
     /// <summary>In the order of tables.</summary>

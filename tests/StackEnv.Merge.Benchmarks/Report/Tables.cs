@@ -75,8 +75,7 @@ internal sealed class Tables(string folder, string environment)
         if (contests.Any(static contest => contest.Has("library")))
         {
             AddTable(
-                "How many times as many merges the library does (the median of the rounds' ratios, and between which the middle half of " +
-                "them lies):",
+                "The library's merges as a multiple of the others' (median of the rounds' ratios, and the bounds of their middle half):",
                 static (contest, name) => contest.Ratio("library", name) is var ratio && name is "library"
                     ? "1"
                     : $"{Text("0.00", ratio.Median)} ({Text("0.00", ratio.Low)} to {Text("0.00", ratio.High)})");

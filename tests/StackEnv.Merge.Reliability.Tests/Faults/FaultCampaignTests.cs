@@ -10,11 +10,11 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
     private const int Lanes = 48;
     private const int OwnServers = 3;
 
-    // Enough to count them, and to end if everything goes wrong.
+    // Enough to count them, and to end if everything fails.
     private const int MostViolations = 10;
 
     [Fact]
-    public async Task Whatever_goes_wrong_the_caller_is_told_the_truth_and_the_next_merge_succeeds()
+    public async Task Whatever_fails_the_outcome_is_true_and_the_next_merge_succeeds()
     {
         // The driver asks the server to cancel on a thread that it blocks.
         ThreadPool.SetMinThreads(4 * Lanes, 4 * Lanes);
@@ -53,7 +53,7 @@ public sealed class FaultCampaignTests(ITestOutputHelper output)
 
                 server.GiveBack(lane);
             }
-#pragma warning disable CA1031 // Whatever goes wrong with one run, the others are still counted.
+#pragma warning disable CA1031 // If one run fails in any way, the others are still counted.
             catch (Exception failure)
 #pragma warning restore CA1031
             {

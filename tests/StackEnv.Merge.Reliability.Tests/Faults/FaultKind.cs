@@ -1,6 +1,6 @@
 namespace StackEnv.Merge.Reliability.Tests.Faults;
 
-/// <summary>What goes wrong in one merge of the campaign.</summary>
+/// <summary>The fault in one merge of the campaign.</summary>
 internal enum FaultKind
 {
     /// <summary>Both sides see the connection end in good order.</summary>

@@ -53,7 +53,7 @@ internal static class FaultKinds
         kind is FaultKind.TerminatedSession or FaultKind.PoolerError || kind.StopsServer();
 
     /// <summary>
-    /// Whether the server process is asked to cancel what it is at, which it may notice as late as in the next statement.
+    /// Whether the server process is asked to cancel its current statement, which it may notice as late as in the next one.
     /// </summary>
     public static bool CancelsOnServer(this FaultKind kind) =>
         kind is FaultKind.CancelledToken or FaultKind.CancelledQuery or FaultKind.FrozenProcess;
@@ -69,7 +69,7 @@ internal static class FaultKinds
     /// <summary>Whether it may strike while the server is carrying out the write or the commit.</summary>
     public static bool MayStrikeWhileServerWorks(this FaultKind kind) => kind.StrikesProcess() || kind == FaultKind.CancelledToken;
 
-    /// <summary>Whether a caller may be told this. Unknown is never a lie, and no excuse where the connection is well.</summary>
+    /// <summary>Whether this is an allowed answer. Unknown is always true, but not allowed while the connection is usable.</summary>
     public static bool MayBeTold(this FaultKind kind, Told told) => kind switch
     {
         FaultKind.Delay => told.IsCommitted is true,

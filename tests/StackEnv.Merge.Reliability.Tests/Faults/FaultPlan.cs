@@ -1,7 +1,7 @@
 namespace StackEnv.Merge.Reliability.Tests.Faults;
 
 /// <summary>
-/// One run of the campaign: which merge, in which setting, and what goes wrong where. Drawn from the run's own source alone.
+/// One run of the campaign: which merge, in which setting, and which fault where. Drawn from the run's own source alone.
 /// </summary>
 internal sealed class FaultPlan
 {

@@ -7,7 +7,7 @@ namespace StackEnv.Merge.Reliability.Tests.Faults;
 /// <summary>Carries out one <see cref="FaultPlan"/> and compares what the caller is told with what the database holds.</summary>
 internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan plan, string marker, LeakWatch watch)
 {
-    // Enough to count a failure of the next merge, and to end if it fails for ever.
+    // Enough to count a failure of the next merge, and to end if it always fails.
     private const int MostFailures = 3;
 
     // Far beyond the longest that any merge may take.
@@ -66,7 +66,7 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
         }
     }
 
-    // Returns the server process that was struck, if it came to that.
+    // Returns the server process that was struck, if one was.
     private async Task<int> StrikeAsync(Task merging, CancellationTokenSource caller)
     {
         if (plan.Wire is null || await Task.WhenAny(lane.Proxy.Struck, merging) == merging)
@@ -153,7 +153,7 @@ internal sealed class FaultRun(FaultServer server, FaultLane lane, FaultPlan pla
 
         if (plan.Kind.StopsServer())
         {
-            // The test's own connections are not what is put to the test.
+            // The test's own connections are not under test.
             Database.DataSource.Clear();
         }
     }

@@ -33,7 +33,7 @@ internal sealed class FaultServer : IAsyncDisposable
         return await SetUpAsync(new(await TestDatabase.CreateAsync(cluster.ConnectionString), cluster, logger));
     }
 
-    /// <summary>A lane that nobody else uses until it is given back.</summary>
+    /// <summary>A lane that no other run uses until it is given back.</summary>
     public async Task<FaultLane> RentAsync(LaneSettings settings)
     {
         if (_free.GetOrAdd(settings, static _ => []).TryTake(out var free))

@@ -9,7 +9,7 @@ namespace StackEnv.Merge.Reliability.Tests.Faults;
 public sealed class LostStatementTests : DatabaseTest
 {
     [Fact]
-    public async Task The_merge_is_worth_a_retry_and_its_connection_does_not_go_back_to_the_pool()
+    public async Task The_merge_is_transient_and_its_connection_does_not_return_to_the_pool()
     {
         var id = await Database.InsertAsync();
         await using var dataSource = Database.DataSourceWith(

@@ -15,7 +15,7 @@ public sealed class StandstillTests : DatabaseTest
     [InlineData(-1, false)]
     [InlineData(200, true)]
     [InlineData(-1, true)]
-    public async Task A_server_that_answers_nothing_more_holds_nobody_for_ever(int cancellationTimeout, bool callerGivesUp)
+    public async Task A_silent_server_holds_no_caller_forever(int cancellationTimeout, bool callerGivesUp)
     {
         var id = await Database.InsertAsync();
         var (proxy, dataSource) = WireProxy.InFrontOf(
@@ -40,7 +40,7 @@ public sealed class StandstillTests : DatabaseTest
 
     // In the driver, the call itself connects to the server once more, and waits for that.
     [Fact]
-    public async Task Cancelling_does_not_hold_up_the_caller_who_cancels()
+    public async Task Cancelling_does_not_block_the_caller()
     {
         var id = await Database.InsertAsync();
         var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString, static settings => settings.Timeout = 10);
@@ -68,7 +68,7 @@ public sealed class StandstillTests : DatabaseTest
     [Theory]
     [InlineData(30)]
     [InlineData(0)]
-    public async Task Giving_back_a_connection_that_answers_nothing_more_does_not_hold_up_the_caller(int commandTimeout)
+    public async Task Giving_back_a_silent_connection_does_not_block_the_caller(int commandTimeout)
     {
         var id = await Database.InsertAsync();
         var (proxy, dataSource) = WireProxy.InFrontOf(

@@ -70,7 +70,7 @@ public sealed class WireProxyTests : DatabaseTest, IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Who_is_silenced_is_not_heard_until_the_connection_is_given_up(bool fromServer)
+    public async Task A_silenced_side_is_not_heard_until_the_connection_is_given_up(bool fromServer)
     {
         _proxy.Arm(new(fromServer, Message: 4, Offset: 0, WireAction.Silence));
         var selecting = SelectAsync();
@@ -154,7 +154,7 @@ public sealed class WireProxyTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_connection_that_stays_open_is_of_use_again()
+    public async Task A_connection_that_stays_open_is_usable_again()
     {
         await using var connection = await _dataSource.OpenConnectionAsync();
         await using var command = new NpgsqlCommand("SELECT 1", connection);

@@ -46,7 +46,7 @@ internal static class HostileCases
     public static readonly Gen<HostileCase> Any = Gen.Select(
         WithAnyCap, Gen.Int[0, 27], Near, Gen.Int[2, 200], Gen.OneOf("x", "é", "\n", "\"", "\u0001", "🚀", ": "), Aim);
 
-    // Among other things: what looks like a status of a teardown and is none.
+    // Among others: what looks like the status of a teardown and is not.
     private static string? StatusOf(int choice, string[] deleting) => choice switch
     {
         < 40 => deleting[choice % deleting.Length],

@@ -2,7 +2,7 @@ using CsCheck;
 
 namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
-/// <summary>Documents that a row may hold, whoever wrote them.</summary>
+/// <summary>Documents that a row may hold, also if other software wrote them.</summary>
 internal static class HostileDocuments
 {
     private static readonly Gen<Json> Text = Gen.Select(HostileText.Secret, Gen.Frequency((7, false), (1, true)))

@@ -4,7 +4,7 @@ using CsCheck;
 namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
 /// <summary>
-/// Whatever keys, values, stored documents, names and references are made of: the exact set is stored, or the right error says why not and
+/// Whatever keys, values, stored documents, names and references contain: the exact set is stored, or the right error explains why not and
 /// the row is untouched, and no value shows anywhere.
 /// </summary>
 public sealed class HostileInputTests(ITestOutputHelper output) : IAsyncLifetime, IDisposable
@@ -51,7 +51,7 @@ public sealed class HostileInputTests(ITestOutputHelper output) : IAsyncLifetime
 
         if (mismatches.TryDequeue(out var found))
         {
-            // CsCheck begins with the same case, looks for a smaller one that goes wrong too, and throws with that one.
+            // CsCheck begins with the same case, looks for a smaller one that fails too, and throws that one.
             await HostileCases.Any.SampleAsync(
                 async hostile => Assert.Equal("", await _lanes.First().TryAsync(hostile, MergeModel.Of(hostile)) ?? ""),
                 seed: SourceOf(campaign, found.Run).ToString(),

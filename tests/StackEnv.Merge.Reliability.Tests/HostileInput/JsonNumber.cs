@@ -7,7 +7,7 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 /// </summary>
 /// <param name="Negative">Whether it has a minus sign.</param>
 /// <param name="Whole">The digits before the point.</param>
-/// <param name="Fraction">The digits behind it.</param>
+/// <param name="Fraction">The digits after it.</param>
 /// <param name="Exponent">The exponent.</param>
 internal sealed record JsonNumber(bool Negative, string Whole, string Fraction, int Exponent) : Json
 {

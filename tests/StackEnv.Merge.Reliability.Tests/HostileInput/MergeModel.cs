@@ -5,7 +5,7 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
 /// <summary>The contract as a plain function of the case, written from the documentation.</summary>
 /// <remarks>
-/// It shares no code with the library, nor with the model of the linearizability campaign: each is the other's second opinion.
+/// It shares no code with the library, nor with the model of the linearizability campaign: each checks the other.
 /// </remarks>
 internal static class MergeModel
 {

@@ -1,7 +1,7 @@
 namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 
 /// <summary>One thing that is wrong with a host's options.</summary>
-/// <param name="Name">For people.</param>
+/// <param name="Name">For readers.</param>
 /// <param name="Break">Breaks sound options.</param>
 /// <param name="Told">What the caller is told.</param>
 /// <param name="NeedsOwner">Whether it matters only to merges that name an owner.</param>

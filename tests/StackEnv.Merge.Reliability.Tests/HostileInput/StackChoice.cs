@@ -4,7 +4,7 @@ namespace StackEnv.Merge.Reliability.Tests.HostileInput;
 /// <param name="KeyType">Of the key column.</param>
 /// <param name="OwnerType">Of the owner column.</param>
 /// <param name="RowKey">What the row has.</param>
-/// <param name="RowOwner">What the row has; <see langword="null"/> for nobody.</param>
+/// <param name="RowOwner">What the row has; <see langword="null"/> for no owner.</param>
 /// <param name="Key">What is asked for.</param>
 /// <param name="Owner">What is asked for; <see langword="null"/> where no owner is named.</param>
 internal sealed record StackChoice(ColumnType KeyType, ColumnType OwnerType, object RowKey, object? RowOwner, object Key, object? Owner)

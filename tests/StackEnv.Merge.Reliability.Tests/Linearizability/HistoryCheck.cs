@@ -41,7 +41,7 @@ internal sealed class HistoryCheck
         {
             if (_callers.Contains(_versions[index].Writer) ? !accountedFor.Contains(index) : !LeavesTheSetAlone(index))
             {
-                yield return (null, $"Nobody was told of {_versions[index]}, after {Before(index)}");
+                yield return (null, $"No caller was told of {_versions[index]}, after {Before(index)}");
             }
         }
     }

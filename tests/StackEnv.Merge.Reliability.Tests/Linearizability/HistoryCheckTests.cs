@@ -10,7 +10,7 @@ public sealed class HistoryCheckTests
     private static readonly Told Truth = Merged(keysSet: 1, keysDeleted: 1, totalAfter: 1, changed: true);
 
     [Fact]
-    public void The_truth_is_explained()
+    public void A_true_history_is_explained()
     {
         Assert.Empty(Unexplained([Inserted(), By("caller", Second)], Merge(SetBAndDeleteA, Truth)));
     }
@@ -70,7 +70,7 @@ public sealed class HistoryCheckTests
     }
 
     [Fact]
-    public void A_version_mismatch_that_was_none_is_found()
+    public void A_false_version_mismatch_is_found()
     {
         var refused = Merge(SetBAndDeleteA with { AtVersion = 15 }, Told.AtAnotherVersion(15, 16));
 
@@ -94,7 +94,7 @@ public sealed class HistoryCheckTests
     }
 
     [Fact]
-    public void A_write_that_nobody_asked_for_is_found()
+    public void A_write_that_no_caller_asked_for_is_found()
     {
         Assert.Single(Unexplained([Inserted(), By("caller", Second)]));
     }

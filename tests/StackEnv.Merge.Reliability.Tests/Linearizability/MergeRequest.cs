@@ -3,12 +3,12 @@ namespace StackEnv.Merge.Reliability.Tests.Linearizability;
 /// <summary>What one caller asks for.</summary>
 /// <param name="Kind">The kind of operation, for the figures.</param>
 /// <param name="Stack">The stack's id.</param>
-/// <param name="Owner">Whose stack it has to be, or <see langword="null"/> for anybody's.</param>
+/// <param name="Owner">The owner that the stack must have, or <see langword="null"/> for any.</param>
 /// <param name="ReadsVersion">Whether the caller reads the version just before, and merges only into that.</param>
 /// <param name="AtVersion">The version that its row has to have, or <see langword="null"/> for any.</param>
 /// <param name="Changes">The changes by key.</param>
 /// <param name="MaxEnvBytes">The cap on the merged set.</param>
-/// <param name="LockTimeout">How long the caller is ready to wait for the row.</param>
+/// <param name="LockTimeout">How long the caller waits for the row.</param>
 /// <param name="CancelAfter">When the caller gives up, if it does.</param>
 internal sealed record MergeRequest(
     string Kind,

@@ -1,7 +1,7 @@
 namespace StackEnv.Merge.Reliability.Tests.Linearizability;
 
 /// <summary>Draws what one caller asks for.</summary>
-internal sealed class RequestSource(string caller, IReadOnlyList<Guid> stacks, Random random)
+internal sealed class RequestSource(string caller, IReadOnlyList<Guid> stacks, OptionSet options, Random random)
 {
     private static readonly string[] Keys = ["A", "B", "C", "D", "E", "F"];
 
@@ -35,7 +35,13 @@ internal sealed class RequestSource(string caller, IReadOnlyList<Guid> stacks, R
             ReadsVersion: random.Next(4) == 0,
             AtVersion: null,
             changes,
-            MaxEnvBytes: random.Next(4) switch { 0 => 90, 1 => 180, _ => 65_536 },
+            MaxEnvBytes: random.Next(4) switch
+            {
+                _ when options.SharedPool is not null => 180, // each limit has a merger of its own, with lines of its own
+                0 => 90,
+                1 => 180,
+                _ => 65_536,
+            },
             LockTimeout: random.Next(3) == 0 ? TimeSpan.FromMilliseconds(15) : TimeSpan.FromSeconds(60),
             CancelAfter: kind is "given up early" ? TimeSpan.FromMilliseconds(random.Next(6)) : null);
     }

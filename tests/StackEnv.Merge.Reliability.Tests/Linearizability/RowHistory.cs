@@ -10,6 +10,20 @@ internal sealed class RowHistory(TestDatabase database)
     /// <summary>The column that merges raise. No other session of the campaign writes it.</summary>
     public const string VersionColumn = "revision";
 
+    /// <summary>The caller whose merge this is.</summary>
+    public static readonly AsyncLocal<string> Writer = new();
+
+    /// <summary>Names the caller as the writer, in place of the session that several callers share.</summary>
+    public static readonly Journal Signature = new(static (stack, result) => result.Changed
+        ?
+        [
+            new("UPDATE history SET writer = $1 WHERE stack = $2 AND version = currval('row_versions')")
+            {
+                Parameters = { new() { Value = Writer.Value }, new() { Value = stack.Key } },
+            },
+        ]
+        : []);
+
     public static async Task<RowHistory> CreateAsync(TestDatabase database)
     {
         await database.ExecuteAsync(

@@ -15,7 +15,7 @@ internal sealed class Stacks
 
     public IReadOnlyList<Guid> Ids { get; }
 
-    /// <summary>The owners between whom stacks change hands.</summary>
+    /// <summary>The owners that stacks move between.</summary>
     public static IReadOnlyList<Guid> PossibleOwners => Owners;
 
     public static async Task<Stacks> InsertAsync(TestDatabase database, int count)

@@ -5,7 +5,7 @@ namespace StackEnv.Merge.Reliability.Tests.Memory;
 
 /// <summary>
 /// A host that runs out of memory while it reads the answer. With the smallest heap the driver does not get past the locked read, and its
-/// connection still calls itself open; with the others the merge is committed, and there is no result to return. Both are unknown.
+/// connection still looks open; with the others the merge is committed, and there is no result to return. Both are unknown.
 /// </summary>
 public sealed class MemoryLimitTests(ITestOutputHelper output) : DatabaseTest
 {
@@ -16,7 +16,7 @@ public sealed class MemoryLimitTests(ITestOutputHelper output) : DatabaseTest
     [InlineData(100, MergeFails.OutcomeUnknown)]
     [InlineData(140, MergeFails.OutcomeUnknown)]
     [InlineData(1_000, "1 set, 0 deleted, 41 in all")]
-    public async Task What_the_caller_is_told_with_a_heap_of_so_many_megabytes(int heapMegabytes, string expected)
+    public async Task What_the_caller_gets_with_a_heap_of_so_many_megabytes(int heapMegabytes, string expected)
     {
         var small = await Database.InsertAsync();
         var large = await Database.InsertAsync();

@@ -26,7 +26,7 @@ internal static class MergingProgram
             told = failure.ErrorCode;
             Console.WriteLine(failure);
         }
-#pragma warning disable CA1031 // Which one it is, is what the test asks for.
+#pragma warning disable CA1031 // The test checks which one it is.
         catch (Exception failure)
 #pragma warning restore CA1031
         {

@@ -9,7 +9,7 @@ namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 public sealed class FailoverCampaignTests(ITestOutputHelper output)
 {
     [Fact]
-    public async Task What_was_told_as_committed_is_there_after_the_promotion_of_a_synchronous_standby()
+    public async Task What_was_reported_as_committed_is_there_after_the_promotion_of_a_synchronous_standby()
     {
         var campaign = Campaign.Start(output, "failover", shortForm: 3, fullForm: 60);
         var tally = new Tally();
@@ -47,7 +47,7 @@ public sealed class FailoverCampaignTests(ITestOutputHelper output)
 
     /// <summary>The control: the same check, where merges must be lost.</summary>
     [Fact]
-    public async Task Without_synchronous_replication_merges_that_were_told_as_committed_are_lost_and_the_check_sees_them()
+    public async Task Without_synchronous_replication_merges_that_were_reported_as_committed_are_lost_and_the_check_sees_them()
     {
         var campaign = Campaign.Start(output, "failover-asynchronous", shortForm: 1, fullForm: 10);
         var tally = new Tally();

@@ -4,7 +4,8 @@ namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
 /// <summary>
 /// Transactions that NOTIFY commit one after the other, in the whole server: they take
-/// <see href="https://www.postgresql.org/docs/current/sql-notify.html">one lock</see> within COMMIT. A merge that waits for it has its row.
+/// <see href="https://www.postgresql.org/docs/current/sql-notify.html">one lock</see> within COMMIT. A merge that waits for it has its
+/// row.
 /// </summary>
 public sealed class NotifyLockTests(AbsentStandby standby) : IClassFixture<AbsentStandby>, IAsyncLifetime
 {
@@ -17,7 +18,7 @@ public sealed class NotifyLockTests(AbsentStandby standby) : IClassFixture<Absen
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_wait_for_another_transactions_NOTIFY_is_not_called_a_wait_for_the_row(bool withJournal)
+    public async Task A_wait_for_another_transactions_NOTIFY_is_not_a_lock_timeout(bool withJournal)
     {
         if (!withJournal)
         {

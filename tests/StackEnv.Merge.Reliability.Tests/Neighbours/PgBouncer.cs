@@ -37,7 +37,7 @@ internal sealed class PgBouncer : IPooler
         rm -rf -- "$folder"
         """;
 
-    // A terminal's Ctrl-C does not reach it. macOS has no setsid; there the script's ignored signals have to do.
+    // A terminal's Ctrl-C does not reach it. macOS has no setsid; there it is enough that the script ignores the signals.
     private static readonly string[] OwnSession = OperatingSystem.IsLinux() ? ["setsid"] : [];
 
     // PgBouncer refuses to run as root. The server's own user may use the socket of an ephemeral cluster.
@@ -152,7 +152,7 @@ internal sealed class PgBouncer : IPooler
         }
     }
 
-    // The socket is there a moment before anybody listens to it.
+    // The socket exists a moment before PgBouncer listens to it.
     private static bool Accepts(EndPoint server)
     {
         using var socket = ServerSocket.NewFor(server);

@@ -11,7 +11,7 @@ public sealed class PgBouncerLossTests(ITestOutputHelper output) : DatabaseTest
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task Whenever_PgBouncer_is_killed_each_caller_is_told_the_truth(string version)
+    public async Task Whenever_PgBouncer_is_killed_every_outcome_is_true(string version)
     {
         var program = PgBouncerProgram.OfVersion(version);
         var campaign = Campaign.Start(output, $"pgbouncer-{version}-killed", shortForm: 20, fullForm: 1_000);

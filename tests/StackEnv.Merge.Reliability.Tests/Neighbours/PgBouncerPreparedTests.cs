@@ -3,7 +3,7 @@ using Npgsql;
 namespace StackEnv.Merge.Reliability.Tests.Neighbours;
 
 /// <summary>
-/// Prepared statements through PgBouncer in transaction mode: what README says that a version can do, and what it cannot.
+/// Prepared statements through PgBouncer in transaction mode: what the README says each version can do, and what it cannot.
 /// </summary>
 public sealed class PgBouncerPreparedTests : DatabaseTest
 {
@@ -19,7 +19,7 @@ public sealed class PgBouncerPreparedTests : DatabaseTest
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task From_1_21_on_they_work_once_PgBouncer_is_told_how_many(string version)
+    public async Task From_1_21_on_they_work_once_PgBouncer_is_configured_for_them(string version)
     {
         var program = PgBouncerProgram.OfVersion(version);
         await using var pooler = await PgBouncer.StartAsync(program, Database);
@@ -42,7 +42,7 @@ public sealed class PgBouncerPreparedTests : DatabaseTest
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task Until_it_is_told_merges_fail_and_none_that_failed_was_committed(string version)
+    public async Task Until_it_is_configured_merges_fail_and_none_that_failed_was_committed(string version)
     {
         var program = PgBouncerProgram.OfVersion(version);
         await using var pooler = await PgBouncer.StartAsync(

@@ -14,7 +14,7 @@ internal sealed partial record PgBouncerProgram(string Path, Version Version)
 
     private static readonly Lazy<Dictionary<string, PgBouncerProgram>> Found = new(Find);
 
-    /// <summary>The versions at hand, each once; where there is none, a name that <see cref="OfVersion"/> explains.</summary>
+    /// <summary>The versions that are installed, each once; if there is none, a name that <see cref="OfVersion"/> explains.</summary>
     public static TheoryData<string> Versions => Found.Value.Count == 0 ? ["none"] : [.. Found.Value.Keys];
 
     /// <summary>Whether it follows prepared statements from one server connection to the next, once it is told how many.</summary>

@@ -31,7 +31,7 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task A_full_PgBouncer_is_worth_a_retry(string version)
+    public async Task A_full_PgBouncer_is_transient(string version)
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await StartAsync(version, "max_client_conn = 1");
@@ -109,7 +109,7 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task While_its_server_is_down_every_merge_is_worth_a_retry_and_then_one_succeeds(string version)
+    public async Task While_its_server_is_down_every_merge_is_transient_and_then_one_succeeds(string version)
     {
         await using var cluster = await RestartableCluster.StartAsync();
         var database = await TestDatabase.CreateAsync(cluster.ConnectionString);
@@ -139,7 +139,7 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task After_its_server_went_down_an_idle_client_hears_unknown_and_a_new_one_hears_not_committed(string version)
+    public async Task After_its_server_went_down_an_idle_client_gets_unknown_and_a_new_one_gets_not_committed(string version)
     {
         await using var cluster = await RestartableCluster.StartAsync();
         var database = await TestDatabase.CreateAsync(cluster.ConnectionString);
@@ -167,7 +167,7 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
         Assert.Equal("""{"WARM": "1"}""", await database.EnvAsync(id));
     }
 
-    // PgBouncer says 08P01 of a wrong password and of a full pool alike, and only its text tells them apart. Giving up work for good is the
+    // PgBouncer reports 08P01 for both a wrong password and a full pool, and only its text differs. Giving up work for good is the
     // worse mistake, so both are transient.
     [Theory]
     [MemberData(nameof(Logins))]

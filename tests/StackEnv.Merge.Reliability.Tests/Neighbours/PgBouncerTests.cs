@@ -137,7 +137,7 @@ public sealed class PgBouncerTests : DatabaseTest
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task Resetting_connections_on_close_is_of_no_use_and_does_no_harm(string version)
+    public async Task Resetting_connections_on_close_has_no_effect(string version)
     {
         await using var pooler = await StartAsync(version);
         await using var dataSource = pooler.DataSource(static settings => settings.NoResetOnClose = false);
@@ -166,7 +166,7 @@ public sealed class PgBouncerTests : DatabaseTest
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task A_client_too_many_is_told_so(string version)
+    public async Task A_client_too_many_gets_an_error_that_says_so(string version)
     {
         await using var pooler = await StartAsync(version, "max_client_conn = 1");
         await using var taken = pooler.DataSource();
@@ -181,7 +181,7 @@ public sealed class PgBouncerTests : DatabaseTest
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task If_no_session_comes_free_a_new_client_hears_not_committed_and_one_that_sent_its_merge_hears_unknown(string version)
+    public async Task If_no_session_becomes_free_a_new_client_gets_not_committed_and_one_that_sent_its_merge_gets_unknown(string version)
     {
         await using var pooler = await StartAsync(version, "default_pool_size = 1\nquery_wait_timeout = 1");
         await using var dataSource = pooler.DataSource();

@@ -139,7 +139,7 @@ internal sealed class Pgpool : IPooler
     private static string[] OnPath() =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
 
-    // A terminal's Ctrl-C does not reach it. macOS has no setsid; there the script's ignored signals have to do.
+    // A terminal's Ctrl-C does not reach it. macOS has no setsid; there it is enough that the script ignores the signals.
     private static string[] OwnSession() => OperatingSystem.IsLinux() ? ["setsid"] : [];
 
     // The socket of an ephemeral cluster is only for the server's own user.

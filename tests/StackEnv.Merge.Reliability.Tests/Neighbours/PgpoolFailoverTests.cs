@@ -31,7 +31,7 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
     }
 
     [Fact]
-    public async Task While_its_only_server_is_down_every_merge_is_worth_a_retry()
+    public async Task While_its_only_server_is_down_every_merge_is_transient()
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await Pgpool.StartAsync(_database, settings: HealthCheck);
@@ -57,7 +57,7 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
     [InlineData(ShutdownMode.Fast, true)]
     [InlineData(ShutdownMode.Immediate, false)]
     [InlineData(ShutdownMode.Immediate, true)]
-    public async Task A_primary_that_stops_in_the_middle_of_a_merge_is_told_truthfully(ShutdownMode mode, bool withJournal)
+    public async Task A_primary_that_stops_during_a_merge_is_reported_correctly(ShutdownMode mode, bool withJournal)
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await Pgpool.StartAsync(_database, _servers.Standby, HealthCheck);
@@ -85,7 +85,7 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
     [InlineData(ShutdownMode.Fast, true)]
     [InlineData(ShutdownMode.Immediate, false)]
     [InlineData(ShutdownMode.Immediate, true)]
-    public async Task A_standby_that_stops_in_the_middle_of_a_merge_is_told_truthfully(ShutdownMode mode, bool withJournal)
+    public async Task A_standby_that_stops_during_a_merge_is_reported_correctly(ShutdownMode mode, bool withJournal)
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await Pgpool.StartAsync(_database, _servers.Standby, HealthCheck);

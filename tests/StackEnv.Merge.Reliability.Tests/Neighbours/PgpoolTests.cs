@@ -149,7 +149,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
     [Theory]
     [InlineData("23514", "ALTER TABLE stacks ADD CHECK (env_vars ->> 'A' IS NULL)")]
     [InlineData("42703", "ALTER TABLE stacks RENAME COLUMN updated_at TO changed_at")]
-    public async Task What_the_server_refuses_is_told_as_it_is_without_pgpool(string sqlState, string change)
+    public async Task What_the_server_refuses_is_reported_as_without_pgpool(string sqlState, string change)
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await StartAsync();
@@ -194,7 +194,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
     [Theory]
     [InlineData(SslMode.Disable)]
     [InlineData(SslMode.Prefer)]
-    public async Task A_client_too_many_is_worth_a_retry(SslMode encryption)
+    public async Task A_client_too_many_is_transient(SslMode encryption)
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await StartAsync("num_init_children = 3\nreserved_connections = 2");
@@ -219,7 +219,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
 
     /// <summary>Without reserved connections a client waits until a child process is free.</summary>
     [Fact]
-    public async Task When_all_children_are_used_up_a_login_that_times_out_is_worth_a_retry()
+    public async Task When_all_children_are_in_use_a_login_that_times_out_is_transient()
     {
         await using var pooler = await StartAsync("num_init_children = 1");
         await using var taken = pooler.DataSource();
@@ -238,7 +238,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
     }
 
     [Fact]
-    public async Task An_unknown_database_is_not_worth_a_retry()
+    public async Task An_unknown_database_is_permanent()
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await StartAsync();
@@ -250,7 +250,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
         Assert.Equal("{}", await _database.EnvAsync(id));
     }
 
-    // pgpool says XX000 of a wrong password, as of much else; the server's own word of an unknown user comes through.
+    // pgpool reports XX000 for a wrong password, as for much else; it passes on the server's error for an unknown user.
     [Theory]
     [InlineData(PgpoolServers.UserWithPassword, "wrong", true)]
     [InlineData("stranger", "wrong", false)]
@@ -335,7 +335,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
     [InlineData("client_idle_limit = 1")]
     [InlineData("child_life_time = 1")]
     [InlineData("connection_life_time = 1")]
-    public async Task An_idle_session_that_pgpool_ends_is_never_told_as_committed(string setting)
+    public async Task An_idle_session_that_pgpool_ends_is_never_reported_as_committed(string setting)
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await StartAsync(setting);
@@ -358,7 +358,7 @@ public sealed class PgpoolTests(ITestOutputHelper output, PgpoolServers servers)
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task A_session_that_the_server_ends_is_not_committed_and_a_lost_primary_is_worth_a_retry(bool withJournal)
+    public async Task A_session_that_the_server_ends_is_not_committed_and_a_lost_primary_is_transient(bool withJournal)
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await StartAsync();

@@ -7,7 +7,7 @@ internal static class PoolerChecks
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    /// <summary>What the caller was told. A failure of a pooler or a server is always worth a retry.</summary>
+    /// <summary>What the caller was told. A failure of a pooler or a server is always transient.</summary>
     public static async Task<Told> OutcomeAsync(Task<MergeResult> merging)
     {
         try

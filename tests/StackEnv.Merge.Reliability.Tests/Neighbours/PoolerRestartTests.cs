@@ -27,7 +27,7 @@ public sealed class PoolerRestartTests(ITestOutputHelper output, PgpoolServers s
 
     [Theory]
     [MemberData(nameof(Versions))]
-    public async Task No_caller_is_told_a_lie_while_PgBouncer_is_restarted(string version)
+    public async Task Every_outcome_is_true_while_PgBouncer_is_restarted(string version)
     {
         string[] commands = ["KILL stacks", "SHUTDOWN", "RECONNECT", ""];
         await RunAsync(
@@ -44,7 +44,7 @@ public sealed class PoolerRestartTests(ITestOutputHelper output, PgpoolServers s
     }
 
     [Fact]
-    public async Task No_caller_is_told_a_lie_while_pgpool_is_restarted()
+    public async Task Every_outcome_is_true_while_pgpool_is_restarted()
     {
         string[] signals = ["KILL", "INT", "QUIT", "TERM", "HUP", ""];
         await RunAsync(
@@ -132,7 +132,7 @@ public sealed class PoolerRestartTests(ITestOutputHelper output, PgpoolServers s
             await _database.ScalarAsync<long>("SELECT count(*) FROM stacks, jsonb_object_keys(env_vars) AS k (key) WHERE key LIKE 'J%'"),
             await _database.ScalarAsync<long>("SELECT count(*) FROM audit"));
 
-        // Otherwise nothing was put to the test.
+        // Otherwise nothing was tested.
         Assert.InRange(ledger.CountOf("outcome_unknown"), 1, int.MaxValue);
         Assert.InRange(ledger.CountOf("store_error"), 1, int.MaxValue);
     }

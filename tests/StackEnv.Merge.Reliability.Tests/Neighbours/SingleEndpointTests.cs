@@ -21,7 +21,7 @@ public sealed class SingleEndpointTests : IAsyncLifetime
     [InlineData(1, false)]
     [InlineData(1, true)]
     [InlineData(3, false)]
-    public async Task A_standby_is_worth_a_retry_and_its_connections_do_not_go_back_to_the_pool(int idleConnections, bool withJournal)
+    public async Task A_standby_is_transient_and_its_connections_do_not_return_to_the_pool(int idleConnections, bool withJournal)
     {
         var (proxy, dataSource) = WireProxy.InFrontOf(_standby.ConnectionString, settings => settings.MaxPoolSize = idleConnections);
         await using var disposeProxy = proxy;
@@ -37,7 +37,7 @@ public sealed class SingleEndpointTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_merger_that_has_merged_before_says_so_as_well()
+    public async Task A_merger_that_has_merged_before_reports_it_too()
     {
         var (proxy, dataSource) = WireProxy.InFrontOf(_primary.ConnectionString, static settings => settings.MaxPoolSize = 1);
         await using var disposeProxy = proxy;

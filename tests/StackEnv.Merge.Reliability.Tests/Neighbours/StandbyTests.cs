@@ -58,7 +58,7 @@ public sealed class StandbyTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task While_there_is_no_primary_a_merge_is_not_committed_and_worth_repeating()
+    public async Task While_there_is_no_primary_a_merge_is_not_committed_and_transient()
     {
         await using var hosts = BothHosts();
         await _primary.StopAsync(ShutdownMode.Fast);

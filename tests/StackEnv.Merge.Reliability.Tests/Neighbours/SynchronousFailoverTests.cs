@@ -26,7 +26,7 @@ public sealed class SynchronousFailoverTests : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task No_merge_that_was_told_as_committed_is_lost(bool withJournal)
+    public async Task No_merge_that_was_reported_as_committed_is_lost(bool withJournal)
     {
         await using var dataSource = NpgsqlDataSource.Create($"{_primary.ConnectionString};Cancellation Timeout=500");
         var merger = new StackEnvMerger(dataSource, journals: withJournal ? [Journal.Silent] : []);

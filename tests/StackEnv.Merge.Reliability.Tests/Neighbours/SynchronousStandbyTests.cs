@@ -37,7 +37,7 @@ public sealed class SynchronousStandbyTests(AbsentStandby standby) : IClassFixtu
     [Theory]
     [InlineData("token", false)]
     [InlineData("pg_cancel_backend", true)]
-    public async Task So_it_is_when_the_session_would_not_be_sent_warnings(string how, bool withJournal) =>
+    public async Task It_is_unknown_too_if_the_session_suppresses_warnings(string how, bool withJournal) =>
         await MergeFails.WithAsync(
             MergeFails.OutcomeUnknown, isTransient: true, () => MergeAndCancelAsync(how, withJournal, "-c client_min_messages=error"));
 
@@ -61,7 +61,7 @@ public sealed class SynchronousStandbyTests(AbsentStandby standby) : IClassFixtu
     [Theory]
     [InlineData("token", false)]
     [InlineData("pg_cancel_backend", true)]
-    public async Task A_repeat_that_changes_nothing_is_unknown_as_well_when_its_wait_is_cancelled(string how, bool withJournal)
+    public async Task A_repeat_that_changes_nothing_is_unknown_too_when_its_wait_is_cancelled(string how, bool withJournal)
     {
         await _database.Merger.MergeAsync(_id, Changes());
 

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace StackEnv.Merge.Reliability.Tests.Soak;
 
 /// <summary>
-/// Merges without a pause, each time a higher number under a key of its own into one of the stacks, and holds what it was told against what
-/// the database says.
+/// Merges without a pause, each time a higher number under a key of its own into one of the stacks, and compares each outcome with
+/// the database.
 /// </summary>
 internal sealed class SoakCaller(int number, SoakHost host, IReadOnlyList<Guid> stacks, SoakLedger ledger, SoakDatabase database)
 {

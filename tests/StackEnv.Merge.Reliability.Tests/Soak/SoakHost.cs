@@ -8,7 +8,7 @@ internal sealed class SoakHost : IAsyncDisposable
 {
     public const int PoolSize = 8;
 
-    // Longer than any fault on one connection lasts, so that nobody who waits for its row has to give up.
+    // Longer than any fault on one connection lasts, so that no merge that waits for its row has to give up.
     private static readonly TimeSpan LockTimeout = TimeSpan.FromSeconds(5);
 
     private readonly NpgsqlDataSource _dataSource;
@@ -23,7 +23,7 @@ internal sealed class SoakHost : IAsyncDisposable
         {
             settings.ApplicationName = Name;
             settings.MaxPoolSize = PoolSize;
-            // Who gets no connection out of a pool that is large enough shall not blame a fault of long ago.
+            // If a large enough pool has no connection, a fault of long ago is not the reason.
             settings.Timeout = 3;
             settings.MaxAutoPrepare = 20;
             settings.CancellationTimeout = 200;

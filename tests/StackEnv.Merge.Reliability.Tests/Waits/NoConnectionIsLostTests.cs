@@ -11,7 +11,7 @@ public sealed class NoConnectionIsLostTests(ITestOutputHelper output) : Database
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task After_many_lock_timeouts_and_cancellations_every_connection_of_the_pool_is_free_and_well(bool withJournal)
+    public async Task After_many_lock_timeouts_and_cancellations_every_connection_of_the_pool_is_free_and_usable(bool withJournal)
     {
         var campaign = Campaign.Start(output, withJournal ? "pool-with-journal" : "pool", shortForm: 1_000, fullForm: 10_000);
         await using var dataSource = Database.DataSourceWith(

@@ -1,8 +1,8 @@
 namespace StackEnv.Merge.Reliability.Tests.Waits;
 
 /// <summary>
-/// Threads enough to measure with. The test host blocks some of the pool's for itself, and on two cores a task of nobody's doing then waits
-/// up to a second for its thread: that would be what is measured.
+/// Enough threads to measure with. The test host blocks some of the pool's threads, and on two cores a task then waits up to a second for
+/// its thread: the test would measure that.
 /// </summary>
 public sealed class RoomyThreadPool
 {

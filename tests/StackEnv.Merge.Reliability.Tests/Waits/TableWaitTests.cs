@@ -1,7 +1,7 @@
 namespace StackEnv.Merge.Reliability.Tests.Waits;
 
 /// <summary>
-/// Waits for the whole table, which another session has locked: the server then waits before it so much as plans a statement.
+/// Waits for the whole table, which another session has locked: the server then waits before it even plans a statement.
 /// </summary>
 public sealed class TableWaitTests(ITestOutputHelper output, WaitFigures figures) : WaitTest(output, figures)
 {

@@ -23,7 +23,7 @@ public abstract class WaitTest(ITestOutputHelper output, WaitFigures figures) : 
     {
         var campaign = Campaign.Start(output, "waits", shortForm: 1, fullForm: 10);
         campaign.Report(
-            $"LockTimeout is {Limit.TotalMilliseconds} ms; nobody may wait for more than {Tolerance.TotalMilliseconds} ms longer.");
+            $"LockTimeout is {Limit.TotalMilliseconds} ms; no merge may wait more than {Tolerance.TotalMilliseconds} ms longer.");
         var waits = new List<Wait>();
         var late = new List<string>();
         foreach (var _ in campaign.Numbers)

@@ -137,7 +137,7 @@ public sealed class PackedLibrary : IAsyncLifetime, ICollectionFixture<PackedLib
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        // The outer `dotnet test` tells its own MSBuild things that are not for this one.
+        // The outer `dotnet test` sets variables for its own MSBuild that must not reach this one.
         foreach (var name in start.Environment.Keys.Where(
             static name =>
                 name.StartsWith("MSBuild", StringComparison.OrdinalIgnoreCase)

@@ -8,7 +8,7 @@ public sealed class JsonbAssumptionTests : DatabaseTest
     [Theory]
     [InlineData("""{ "a":[1,{"b":"c: d, e"}]  ,"f" :{}}""", """{"a": [1, {"b": "c: d, e"}], "f": {}}""")]
     [InlineData("[ ]", "[]")]
-    public async Task Text_has_one_space_behind_each_colon_and_comma_and_no_other(string written, string printed) =>
+    public async Task Text_has_one_space_after_each_colon_and_comma_and_no_other(string written, string printed) =>
         Assert.Equal(printed, await PrintAsync(written));
 
     [Theory]
@@ -66,7 +66,7 @@ public sealed class JsonbAssumptionTests : DatabaseTest
     [InlineData("""'{"B": {"A": 1}}'::jsonb ?| '{A}'""", "false")]
     [InlineData("""'{"A": 1}'::jsonb ?| '{}'""", "false")]
     [InlineData("NULL::jsonb ?| '{A}'", null)]
-    public async Task Any_of_the_keys_is_asked_of_the_first_level_and_is_unknown_of_SQL_NULL(string expression, string? truth) =>
+    public async Task Any_of_the_keys_is_tested_on_the_first_level_and_is_unknown_for_SQL_NULL(string expression, string? truth) =>
         Assert.Equal(truth, await PrintResultAsync(expression));
 
     [Fact]
@@ -82,7 +82,7 @@ public sealed class JsonbAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_NUL_is_refused_in_words_that_quote_its_neighbours()
+    public async Task A_NUL_is_refused_with_an_error_that_quotes_its_neighbours()
     {
         var failure = await Assert.ThrowsAsync<PostgresException>(() => PrintAsync("""{"TOKEN": "hunter2", "B": "\u0000"}"""));
 

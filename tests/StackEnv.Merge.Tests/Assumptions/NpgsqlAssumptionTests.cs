@@ -4,14 +4,14 @@ using ConnectionState = System.Data.ConnectionState;
 namespace StackEnv.Merge.Tests;
 
 /// <summary>
-/// What the merge relies on in Npgsql, without any of our code: an upgrade that changes it fails here, and says what it changed.
+/// What the merge relies on in Npgsql, without the library's own code: an upgrade that changes it fails here, and shows what changed.
 /// </summary>
 public sealed class NpgsqlAssumptionTests : DatabaseTest
 {
     private const string Failure = "SELECT 1 / 0";
 
     [Fact]
-    public async Task An_error_in_a_batch_skips_everything_behind_it_COMMIT_included()
+    public async Task An_error_in_a_batch_skips_everything_after_it_COMMIT_included()
     {
         await Database.ExecuteAsync("CREATE TABLE log (entry text)");
         await using var connection = await Database.DataSource.OpenConnectionAsync();
@@ -26,7 +26,7 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task Behind_an_error_barrier_COMMIT_runs_commits_nothing_and_completes_all_the_same()
+    public async Task After_an_error_barrier_COMMIT_runs_commits_nothing_and_still_completes()
     {
         await Database.ExecuteAsync("CREATE TABLE log (entry text)");
         await using var connection = await Database.DataSource.OpenConnectionAsync();
@@ -113,7 +113,7 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_session_that_the_server_ends_is_said_to_be_and_its_connection_is_not_open()
+    public async Task A_session_that_the_server_ends_is_reported_and_its_connection_is_not_open()
     {
         await using var connection = await Database.DataSource.OpenConnectionAsync();
         await using var batch = Batch(connection, "BEGIN", "SELECT pg_terminate_backend(pg_backend_pid())", "COMMIT");

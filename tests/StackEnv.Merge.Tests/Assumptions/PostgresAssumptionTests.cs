@@ -10,7 +10,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     private const string ReadLimit = "SELECT current_setting('statement_timeout')";
 
     [Fact]
-    public async Task A_locked_read_that_waited_gets_the_newest_version_and_the_UPDATE_behind_it_builds_on_that()
+    public async Task A_locked_read_that_waited_gets_the_newest_version_and_the_UPDATE_after_it_builds_on_that()
     {
         var id = await Database.InsertAsync("""{"A": "old"}""");
         await using var holder = await Database.LockAsync(id);
@@ -28,7 +28,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_locked_read_that_waited_looks_again_whether_the_row_is_still_meant()
+    public async Task A_locked_read_that_waited_checks_again_that_the_row_matches()
     {
         var id = await Database.InsertAsync(status: "healthy");
         await using var holder = await Database.LockAsync(id);
@@ -85,7 +85,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_limit_that_is_set_in_a_batch_bounds_the_statements_behind_it()
+    public async Task A_limit_that_is_set_in_a_batch_bounds_the_statements_after_it()
     {
         var failure = await Assert.ThrowsAsync<PostgresException>(
             () => ReadAsync(Database.DataSource, Begin, "SET LOCAL statement_timeout = 50", "SELECT 'x' FROM pg_sleep(60)", "COMMIT"));
@@ -94,7 +94,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_limit_that_is_lifted_in_a_batch_does_not_bound_the_statements_behind_it() =>
+    public async Task A_limit_that_is_lifted_in_a_batch_does_not_bound_the_statements_after_it() =>
         Assert.Equal(["x"], await ReadAsync(
             Database.DataSource, Begin, "SET LOCAL statement_timeout = 100", "SET LOCAL statement_timeout TO DEFAULT",
             "SELECT 'x' FROM pg_sleep(0.3)", "COMMIT"));
@@ -143,7 +143,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task DEFAULT_is_not_what_the_session_was_SET_to_which_comes_back_with_the_end_of_the_transaction()
+    public async Task DEFAULT_is_not_what_the_session_was_SET_to_which_returns_at_the_end_of_the_transaction()
     {
         await using var connection = await Database.DataSource.OpenConnectionAsync();
         await ReadAsync(connection, "SET statement_timeout = '7s'");

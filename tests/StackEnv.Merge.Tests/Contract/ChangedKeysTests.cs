@@ -168,7 +168,7 @@ public sealed class ChangedKeysTests : DatabaseTest
     }
 
     [Fact]
-    public void A_fake_that_names_nothing_has_empty_lists_and_no_version()
+    public void A_fake_without_names_has_empty_lists_and_no_version()
     {
         var result = new MergeResult
         {

@@ -19,7 +19,7 @@ public sealed class ConcurrencyTests : DatabaseTest
         Assert.Equal(2 * merges, results.Sum(static result => result.KeysSet));
         Assert.Equal(1, results.Sum(static result => result.KeysDeleted));
 
-        // Each merge saw the one before it: the totals are 2, 4, 6 …
+        // Each merge saw the previous one: the totals are 2, 4, 6 …
         Assert.Equal(
             Enumerable.Range(1, merges).Select(static turn => 2 * turn), results.Select(static result => result.TotalAfter).Order());
     }

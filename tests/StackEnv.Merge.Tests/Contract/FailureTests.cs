@@ -21,6 +21,6 @@ public sealed class FailureTests
     }
 
     [Fact]
-    public void A_failure_is_of_some_key() =>
+    public void A_failure_needs_a_key() =>
         Assert.Throws<ArgumentNullException>(static () => new InvalidEnvKeyException(Failures.Stack, null!));
 }

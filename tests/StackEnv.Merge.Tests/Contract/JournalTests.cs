@@ -82,7 +82,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_journal_is_asked_for_a_merge_that_changes_nothing_and_may_have_nothing_to_say()
+    public async Task A_journal_is_called_for_a_merge_that_changes_nothing_and_may_return_nothing()
     {
         var asked = new List<bool>();
         var merger = Database.MergerWith(new Journal((_, result) =>
@@ -99,7 +99,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_journal_is_never_asked_for_a_merge_that_is_refused()
+    public async Task A_journal_is_never_called_for_a_merge_that_is_refused()
     {
         var asked = 0;
         var journals = new[] { new Journal((_, _) => { asked++; return []; }) };
@@ -146,7 +146,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Failing))]
-    public async Task A_journal_that_fails_takes_the_merge_with_it(
+    public async Task A_journal_that_fails_rolls_the_merge_back(
         string problem, Func<StackRef, MergeResult, IEnumerable<NpgsqlBatchCommand>> record)
     {
         await Database.ExecuteAsync("CREATE TABLE said (number bigint GENERATED ALWAYS AS IDENTITY, text text)");
@@ -164,7 +164,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_deferred_constraint_that_fails_at_COMMIT_takes_both_with_it()
+    public async Task A_deferred_constraint_that_fails_at_COMMIT_rolls_both_back()
     {
         await Database.ExecuteAsync(Trigger.InCommit("RAISE EXCEPTION SQLSTATE '40001'", "AFTER INSERT", "audit"));
 
@@ -192,7 +192,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_slow_journal_statement_does_not_hold_the_row_for_ever()
+    public async Task A_slow_journal_statement_does_not_hold_the_row_forever()
     {
         var merger = Impatient(new Journal(static (_, _) => [new("SELECT pg_sleep(600)")]));
 
@@ -205,7 +205,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_slow_Record_does_not_hold_the_row_for_ever()
+    public async Task A_slow_Record_does_not_hold_the_row_forever()
     {
         using var answered = new ManualResetEventSlim();
         var merger = Impatient(new Journal((_, _) =>

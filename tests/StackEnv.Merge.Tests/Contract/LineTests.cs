@@ -84,7 +84,7 @@ public sealed class LineTests : DatabaseTest
             await merger.MergeAsync(other, Changes(("A", $"{number}"))).WaitAsync(Bound);
         }
 
-        Assert.Equal(8, await WaitersAsync());
+        Assert.Equal(8, await Database.CountWaitersAsync());
         await callers.CancelAsync();
         await Task.WhenAll(waiting.Select(static merge => Assert.ThrowsAnyAsync<OperationCanceledException>(() => merge)));
     }
@@ -110,7 +110,12 @@ public sealed class LineTests : DatabaseTest
         var calm = 0;
         while (calm < 20 && DateTime.UtcNow < deadline)
         {
-            calm = await WaitersAsync() <= 4 ? calm + 1 : 0;
+            calm = await Database.CountWaitersAsync() switch
+            {
+                0 => calm, // all of them have just timed out
+                <= 4 => calm + 1,
+                _ => 0,
+            };
             await Task.Delay(20);
         }
 
@@ -119,9 +124,63 @@ public sealed class LineTests : DatabaseTest
         Assert.Equal(20, calm);
     }
 
-    // A wait would tell that there is such a stack.
+    // The view is slow before a merge has its lock, as a slow link is, and not after that.
     [Fact]
-    public async Task Another_owner_of_a_stuck_stack_is_told_at_once_that_there_is_none()
+    public async Task A_line_widens_on_a_slow_link_and_narrows_again_when_the_row_is_busy()
+    {
+        var id = await Database.InsertAsync();
+        await Database.ExecuteAsync(
+            """
+            CREATE FUNCTION is_there() RETURNS boolean LANGUAGE plpgsql VOLATILE AS
+                $$ BEGIN IF pg_current_xact_id_if_assigned() IS NULL THEN PERFORM pg_sleep(0.03); END IF; RETURN true; END $$;
+            CREATE VIEW far AS SELECT * FROM stacks WHERE is_there();
+            """);
+        await using var dataSource = Database.DataSourceWith(static settings => settings.MaxPoolSize = 40);
+        var merger = new StackEnvMerger(dataSource, new() { Table = "far", LockTimeout = Bound });
+        var measured = new List<(string Instrument, double Value)>();
+        CurrentTest.Value = measured;
+        using var listener = Listen(measured);
+        using var stop = new CancellationTokenSource();
+        var callers = Enumerable.Range(0, 60).Select(async number =>
+        {
+            for (var turn = 0; !stop.IsCancellationRequested; turn++)
+            {
+                await merger.MergeAsync(id, Changes(($"K_{number % 8}", $"{turn}")));
+            }
+        }).ToArray();
+
+        await WidthAsync(static width => width > 16);
+        await Database.ExecuteAsync(
+            "CREATE OR REPLACE FUNCTION is_there() RETURNS boolean LANGUAGE plpgsql VOLATILE AS 'BEGIN RETURN true; END'");
+        await WidthAsync(static width => width == 8);
+        await stop.CancelAsync();
+        await Task.WhenAll(callers);
+
+        var widths = Values("stackenv.merge.line.width");
+        Assert.InRange(widths.Max(), 17, 20); // half of the pool
+        Assert.InRange(widths.Min(), 8, 8);
+
+        async Task WidthAsync(Func<double, bool> isReached)
+        {
+            for (var deadline = DateTime.UtcNow + Bound; !Values("stackenv.merge.line.width").TakeLast(1).Any(isReached);)
+            {
+                Assert.True(DateTime.UtcNow < deadline, $"The width stays at {Values("stackenv.merge.line.width").LastOrDefault()}.");
+                await Task.Delay(20);
+            }
+        }
+
+        double[] Values(string instrument)
+        {
+            lock (measured)
+            {
+                return [.. measured.Where(entry => entry.Instrument == instrument).Select(static entry => entry.Value)];
+            }
+        }
+    }
+
+    // A wait would reveal that the stack exists.
+    [Fact]
+    public async Task Another_owner_of_a_stuck_stack_gets_not_found_at_once()
     {
         var team = Guid.NewGuid();
         var id = await Database.InsertAsync(team: team);
@@ -331,9 +390,6 @@ public sealed class LineTests : DatabaseTest
 
     // Of a pool of two, a line takes one.
     private NpgsqlDataSource OneAtATime() => Database.DataSourceWith(static settings => settings.MaxPoolSize = 2);
-
-    private Task<long> WaitersAsync() => Database.ScalarAsync<long>(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", Database.Schema);
 
     private sealed class NeverRunning : SynchronizationContext
     {

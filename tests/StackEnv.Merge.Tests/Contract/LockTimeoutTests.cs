@@ -5,7 +5,7 @@ using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Tests;
 
-/// <summary>How long a merge waits for the row, and that the pool is well afterwards.</summary>
+/// <summary>How long a merge waits for the row, and that the pool stays usable.</summary>
 public sealed class LockTimeoutTests : DatabaseTest
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
@@ -68,7 +68,7 @@ public sealed class LockTimeoutTests : DatabaseTest
     [Theory]
     [InlineData("LOCK TABLE stacks")]
     [InlineData("LOCK TABLE stacks IN SHARE MODE")]
-    public async Task A_locked_table_ends_the_merge_in_time_also_where_it_is_locked_against_writes_only(string lockTable)
+    public async Task A_locked_table_ends_the_merge_in_time_also_if_it_is_locked_against_writes_only(string lockTable)
     {
         var id = await Database.InsertAsync();
         await using var holder = await Database.HoldAsync(lockTable);
@@ -121,7 +121,7 @@ public sealed class LockTimeoutTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_statement_that_somebody_cancels_is_not_called_a_lock_timeout()
+    public async Task A_statement_that_an_administrator_cancels_is_not_a_lock_timeout()
     {
         var id = await Database.InsertAsync();
         await using var holder = await Database.LockAsync(id);
@@ -157,7 +157,7 @@ public sealed class LockTimeoutTests : DatabaseTest
     }
 
     [Fact]
-    public async Task What_was_waited_before_the_guards_turned_out_too_quick_counts()
+    public async Task The_wait_before_a_second_attempt_counts()
     {
         var id = await Database.InsertAsync("""{"A": "1"}""");
         await using var log = await StatementLog.StartAsync(Database.ConnectionString);

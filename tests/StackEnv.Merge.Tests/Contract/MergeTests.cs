@@ -74,7 +74,7 @@ public sealed class MergeTests : DatabaseTest
     }
 
     [Fact]
-    public async Task No_changes_at_all_answer_with_the_set_as_it_is()
+    public async Task No_changes_return_the_set_as_it_is()
     {
         var id = await Database.InsertAsync("""{"A": "1"}""");
 

@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace StackEnv.Merge.Tests;
 
-/// <summary>A planted secret comes out by no side door: not in an exception, a log line, a span or a metric, whatever goes wrong.</summary>
+/// <summary>A planted secret never appears in an exception, a log line, a span or a metric, whatever fails.</summary>
 /// <remarks>Error detail is on in the connection string, so that the server's own messages do hold it.</remarks>
 public sealed class NoLeakTests : DatabaseTest
 {

@@ -114,7 +114,7 @@ public sealed class OutcomeTests : DatabaseTest
     }
 
     [Fact]
-    public async Task Where_such_a_merge_deletes_its_count_is_not_made_up()
+    public async Task The_count_of_deletes_of_such_a_merge_is_not_made_up()
     {
         await using var lane = await ProxiedAsync(await Database.InsertAsync());
         var created = Guid.NewGuid();
@@ -139,7 +139,7 @@ public sealed class OutcomeTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_silent_server_does_not_hold_the_caller_for_ever()
+    public async Task A_silent_server_does_not_hold_the_caller_forever()
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id, TimeSpan.FromSeconds(1));
@@ -152,7 +152,7 @@ public sealed class OutcomeTests : DatabaseTest
     }
 
     [Fact]
-    public async Task An_error_in_the_update_rolls_everything_back_and_the_pool_is_well()
+    public async Task An_error_in_the_update_rolls_everything_back_and_the_pool_stays_usable()
     {
         await Database.ExecuteAsync("ALTER TABLE stacks ADD CONSTRAINT no_b CHECK (NOT env_vars ? 'B')");
         var id = await Database.InsertAsync();
@@ -230,7 +230,7 @@ public sealed class OutcomeTests : DatabaseTest
         var merging = lane.Merger.MergeAsync(id, changes);
         await lane.Proxy.Struck;
 
-        // The session has read, found nothing, and stands before its UPDATE.
+        // The session has read, found nothing, and has not sent its UPDATE yet.
         while (await Database.ScalarAsync<long>(
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SET LOCAL statement_timeout TO DEFAULT' AND application_name = $1",
             Database.Schema) == 0)

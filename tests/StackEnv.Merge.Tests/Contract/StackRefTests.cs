@@ -35,7 +35,7 @@ public sealed class StackRefTests : DatabaseTest
     }
 
     [Fact]
-    public async Task Another_owners_stack_cannot_be_told_from_a_missing_one()
+    public async Task Another_owners_stack_is_indistinguishable_from_a_missing_one()
     {
         var id = await Database.InsertAsync(team: Guid.NewGuid());
         var before = await Database.FootprintAsync(id);
@@ -53,7 +53,7 @@ public sealed class StackRefTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_stack_without_an_owner_is_nobodys()
+    public async Task A_stack_without_an_owner_belongs_to_no_owner()
     {
         StackRef stack = await Database.InsertAsync(team: null);
 
@@ -72,7 +72,7 @@ public sealed class StackRefTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_key_that_several_rows_have_is_reported_and_not_passed_over()
+    public async Task A_key_that_several_rows_have_is_reported_and_not_ignored()
     {
         await Database.ExecuteAsync("CREATE TABLE twins (slug text, team_id bigint, status text, env_vars jsonb, UNIQUE (team_id, slug))");
         await Database.ExecuteAsync("INSERT INTO twins VALUES ('shop', 1, 'up', '{}'), ('shop', 2, 'up', '{}')");

@@ -144,7 +144,7 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
     // Each of these mergers is new. FirstLookTests has the look at the table.
     private static bool IsFirstLook(string statement) => statement.StartsWith("WITH RECURSIVE", StringComparison.Ordinal);
 
-    // How much of the time-out is left for a second transaction depends on the day.
+    // How much of the time-out is left for a second transaction differs from run to run.
     private static string WithoutTimes(string statement) =>
         statement.StartsWith("SET LOCAL ", StringComparison.Ordinal)
             && statement.Split('=') is [var setting, _] ? $"{setting}= (what is left)" : statement;

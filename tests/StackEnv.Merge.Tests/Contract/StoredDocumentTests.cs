@@ -131,7 +131,7 @@ public sealed class StoredDocumentTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_trigger_that_stores_something_else_than_an_object_is_reported_as_what_it_is()
+    public async Task A_trigger_that_stores_something_other_than_an_object_is_reported()
     {
         await Database.ExecuteAsync(Trigger.On("NEW.env_vars := '[]'"));
         var id = await Database.InsertAsync();

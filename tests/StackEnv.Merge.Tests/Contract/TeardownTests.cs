@@ -114,7 +114,7 @@ public sealed class TeardownTests : DatabaseTest
     }
 
     [Fact]
-    public async Task Statuses_of_the_hosts_own_take_the_place_of_the_default()
+    public async Task The_hosts_statuses_replace_the_default()
     {
         var id = await Database.InsertAsync(status: "deleting");
         var merger = Database.MergerWith(static options =>

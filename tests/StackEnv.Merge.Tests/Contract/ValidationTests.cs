@@ -58,7 +58,7 @@ public sealed class ValidationTests : IAsyncDisposable
     [InlineData("1", "")]
     [InlineData("", "1")]
     [InlineData(null, "")]
-    public async Task A_key_that_comes_twice_is_refused(string? first, string? second)
+    public async Task A_duplicate_key_is_refused(string? first, string? second)
     {
         var misuse = await Assert.ThrowsAsync<ArgumentException>(
             () => _merger.MergeAsync(1L, new Pairs([new("TWICE", first), new("OTHER", "1"), new("TWICE", second)])));
@@ -151,7 +151,7 @@ public sealed class ValidationTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task A_data_source_that_is_disposed_is_a_failure_that_no_repeat_mends()
+    public async Task A_disposed_data_source_is_a_permanent_failure()
     {
         await _nowhere.DisposeAsync();
 

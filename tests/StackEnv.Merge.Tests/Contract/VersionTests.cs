@@ -126,7 +126,7 @@ public sealed class VersionTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_many_merges_into_one_version_one_writes_and_each_other_is_told()
+    public async Task Of_many_merges_into_one_version_one_writes_and_each_other_gets_the_version()
     {
         var id = await InsertAsync(version: 0);
 
@@ -184,7 +184,7 @@ public sealed class VersionTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_journal_gets_the_version_and_a_mismatch_asks_no_journal()
+    public async Task A_journal_gets_the_version_and_is_not_called_for_a_mismatch()
     {
         var id = await InsertAsync(version: 5);
         var seen = new List<(long? Asked, long? Version)>();
@@ -215,7 +215,7 @@ public sealed class VersionTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_slim_data_source_does()
+    public async Task A_slim_data_source_works_with_versions()
     {
         var id = await InsertAsync(version: 5);
         await using var slim = new NpgsqlSlimDataSourceBuilder(Database.ConnectionString).Build();

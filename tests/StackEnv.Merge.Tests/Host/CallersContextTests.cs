@@ -6,7 +6,7 @@ public sealed class CallersContextTests : DatabaseTest
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Nothing_of_a_merge_comes_back_to_the_callers_context(bool withJournal)
+    public async Task Nothing_of_a_merge_reaches_the_callers_context(bool withJournal)
     {
         var id = await Database.InsertAsync();
         var merger = withJournal ? Database.MergerWith(new Journal(static (_, _) => [new("SELECT 1")])) : Database.Merger;
@@ -19,7 +19,7 @@ public sealed class CallersContextTests : DatabaseTest
     }
 
     [Fact]
-    public async Task Nor_does_anything_of_one_that_fails()
+    public async Task Nothing_of_a_failed_merge_reaches_the_callers_context()
     {
         var id = await Database.InsertAsync();
         var context = new CountingContext();

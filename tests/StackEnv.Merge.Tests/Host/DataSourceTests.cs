@@ -17,7 +17,7 @@ public sealed class DataSourceTests : DatabaseTest
     }
 
     [Fact]
-    public async Task Where_none_of_several_hosts_will_do_one_that_may_come_back_is_enough_for_a_repeat()
+    public async Task If_no_host_is_usable_one_that_may_come_back_makes_it_transient()
     {
         await using var hosts = BehindADeadHost(
             new NpgsqlConnectionStringBuilder(Database.ConnectionString) { Database = "no_such_database" }.ConnectionString);
@@ -32,7 +32,7 @@ public sealed class DataSourceTests : DatabaseTest
     [Theory]
     [InlineData("no_such_database", null, "SQLSTATE 3D000: database \"no_such_database\" does not exist.")]
     [InlineData(null, "no_such_role", "SQLSTATE 28")]
-    public async Task A_connection_that_the_server_refuses_is_told_with_its_reason(string? database, string? role, string reason)
+    public async Task A_refused_connection_is_reported_with_its_reason(string? database, string? role, string reason)
     {
         await using var refused = Database.DataSourceWith(settings =>
             (settings.Database, settings.Username, settings.Password) =
@@ -91,7 +91,7 @@ public sealed class DataSourceTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_pool_of_one_serves_merge_after_merge_whatever_becomes_of_each()
+    public async Task A_pool_of_one_serves_merge_after_merge_whatever_each_returns()
     {
         var id = await Database.InsertAsync();
         var deleting = await Database.InsertAsync(status: "deleting");

@@ -133,7 +133,7 @@ public sealed class ServiceCollectionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task Options_can_be_set_with_the_hosts_services_at_hand()
+    public async Task Options_can_be_set_from_the_hosts_services()
     {
         await Database.ExecuteAsync("INSERT INTO stacks (slug) VALUES ('shop')");
         await using var provider = new ServiceCollection()

@@ -97,7 +97,7 @@ public sealed partial class RecipeTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_fake_answers_or_fails_as_it_is_told()
+    public async Task A_fake_returns_or_throws_what_the_test_sets()
     {
         var fake = new FakeMerger();
         Assert.Equal(1, (await fake.MergeAsync("shop", Changes(("A", "1")))).KeysSet);

@@ -65,7 +65,7 @@ public sealed class RowSecurityTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_set_that_the_policy_does_not_let_in_is_refused_without_being_shown()
+    public async Task A_set_that_the_policy_rejects_is_refused_without_being_shown()
     {
         await Database.ExecuteAsync("CREATE POLICY no_b ON stacks USING (true) WITH CHECK (NOT env_vars ? 'B')");
         var id = await Database.InsertAsync();
@@ -82,7 +82,7 @@ public sealed class RowSecurityTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_role_that_turns_it_off_is_refused_and_told_why()
+    public async Task A_role_that_turns_it_off_is_refused_with_the_reason()
     {
         await Database.ExecuteAsync("CREATE POLICY all_rows ON stacks USING (true)");
         await Database.ExecuteAsync($"ALTER ROLE {_role.Name} SET row_security = off");

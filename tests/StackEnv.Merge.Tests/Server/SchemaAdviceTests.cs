@@ -33,7 +33,7 @@ public sealed class SchemaAdviceTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_missing_column_is_named_behind_a_name_with_a_character_outside_the_basic_plane()
+    public async Task A_missing_column_is_named_after_a_name_with_a_character_outside_the_basic_plane()
     {
         await Database.ExecuteAsync("ALTER TABLE stacks RENAME env_vars TO \"🚀\"");
 

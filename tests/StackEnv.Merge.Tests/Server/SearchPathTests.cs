@@ -32,7 +32,7 @@ public sealed class SearchPathTests : DatabaseTest
     [InlineData("uuid")]
     [InlineData("text")]
     [InlineData("bigint")]
-    public async Task Behind_the_catalog_nothing_is_taken_for_what_is_built_in(string keyType)
+    public async Task Schemas_after_the_catalog_hide_nothing_that_is_built_in(string keyType)
     {
         StackRef stack = keyType switch { "uuid" => (StackRef)Guid.Empty, "text" => "1", _ => 1L };
         await Database.ExecuteAsync($"CREATE TABLE keyed (id {keyType} PRIMARY KEY, status text, env_vars jsonb, updated_at timestamptz)");

@@ -35,7 +35,7 @@ public sealed class ServerDefaultsTests : DatabaseTest
 
     [Theory]
     [MemberData(nameof(Defaults))]
-    public async Task A_merge_does_not_depend_on_them(string setting)
+    public async Task A_merge_does_not_depend_on_defaults_of_the_server(string setting)
     {
         var id = await Database.InsertAsync("""{"OLD": "o", "KEEP": "k"}""");
         await using var hostile = Database.DataSourceWith(settings => settings.Options = $"-c {setting}");
@@ -43,7 +43,7 @@ public sealed class ServerDefaultsTests : DatabaseTest
     }
 
     [Fact]
-    public async Task Those_of_a_role_and_of_a_database_do_not_matter_either()
+    public async Task A_merge_does_not_depend_on_defaults_of_a_role_or_a_database()
     {
         var id = await Database.InsertAsync("""{"OLD": "o", "KEEP": "k"}""");
         await using var role = await TestRole.CreateAsync(Database);

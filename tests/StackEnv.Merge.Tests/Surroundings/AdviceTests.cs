@@ -27,7 +27,7 @@ public sealed class AdviceTests : SurroundingsTest
 
     [Theory]
     [MemberData(nameof(Bodies))]
-    public async Task What_a_trigger_misses_is_no_reason_to_alter_the_table(string body)
+    public async Task An_object_that_a_trigger_does_not_find_is_no_reason_to_alter_the_table(string body)
     {
         await Database.ExecuteAsync("CREATE TABLE seen (number int)");
         foreach (var when in new[] { "BEFORE", "AFTER" })
@@ -56,7 +56,7 @@ public sealed class AdviceTests : SurroundingsTest
     [InlineData(
         "CREATE TABLE seen (number int); CREATE FUNCTION f(jsonb) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN missing($1); END'; " +
         "CREATE RULE also AS ON UPDATE TO stacks DO ALSO INSERT INTO seen VALUES (f(NEW.env_vars))")]
-    public async Task What_a_check_an_index_or_a_rule_misses_is_no_reason_to_alter_the_table(string ddl)
+    public async Task An_object_that_a_check_an_index_or_a_rule_does_not_find_is_no_reason_to_alter_the_table(string ddl)
     {
         var id = await Database.InsertAsync();
         await Database.ExecuteAsync(ddl);
@@ -71,7 +71,7 @@ public sealed class AdviceTests : SurroundingsTest
     [InlineData("UPDATE stacks SET missing = 1")]
     [InlineData("UPDATE stacks SET updated_at = 1")]
     [InlineData("SELECT env_vars + 1 FROM stacks")]
-    public async Task What_a_journal_misses_is_no_reason_to_alter_the_table(string statement)
+    public async Task An_object_that_a_journal_does_not_find_is_no_reason_to_alter_the_table(string statement)
     {
         var id = await Database.InsertAsync();
 
@@ -101,7 +101,7 @@ public sealed class AdviceTests : SurroundingsTest
     }
 
     [Fact]
-    public async Task A_schema_in_the_name_is_right_where_the_schema_is_named_too()
+    public async Task A_schema_in_the_name_is_allowed_if_the_schema_is_named_too()
     {
         await Database.ExecuteAsync("ALTER TABLE stacks RENAME TO \"public.stacks\"");
         var id = await Database.ScalarAsync<Guid>("INSERT INTO \"public.stacks\" (slug) VALUES ('shop') RETURNING id");

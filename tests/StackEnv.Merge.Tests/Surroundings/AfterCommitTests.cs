@@ -17,7 +17,7 @@ public sealed class AfterCommitTests : DatabaseTest
     [InlineData("08007", null, false)]
     [InlineData("08007", "commitTransaction", false)]
     [InlineData("08007", "commitTransaction", true)]
-    public async Task An_engine_that_calls_its_commit_ambiguous_is_believed(string sqlState, string? routine, bool withJournal)
+    public async Task A_commit_that_the_engine_calls_ambiguous_is_unknown(string sqlState, string? routine, bool withJournal)
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id, withJournal: withJournal);

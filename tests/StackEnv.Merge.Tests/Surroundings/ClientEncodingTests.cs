@@ -24,7 +24,7 @@ public sealed class ClientEncodingTests : DatabaseTest
     [Theory]
     [InlineData("LATIN1")]
     [InlineData("SQL_ASCII")]
-    public async Task So_is_one_that_the_data_sources_initializer_sets(string encoding)
+    public async Task An_encoding_that_the_data_sources_initializer_sets_is_refused(string encoding)
     {
         var builder = new NpgsqlDataSourceBuilder(Database.ConnectionString);
         builder.UsePhysicalConnectionInitializer(

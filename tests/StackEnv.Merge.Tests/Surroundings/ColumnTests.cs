@@ -3,24 +3,6 @@ namespace StackEnv.Merge.Tests.Surroundings;
 /// <summary>The columns have the types that a merge relies on, or it is refused with the statement that changes them.</summary>
 public sealed class ColumnTests : SurroundingsTest
 {
-    // Citus marks its distributed tables with this trigger.
-    [Fact]
-    public async Task An_enum_status_of_a_distributed_table_is_refused()
-    {
-        await Database.ExecuteAsync(
-            "CREATE TYPE state AS ENUM ('healthy', 'deleting'); " +
-            "CREATE TABLE sharded (id uuid PRIMARY KEY, status state, env_vars jsonb, updated_at timestamptz); " +
-            "CREATE FUNCTION citus_truncate_trigger() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; " +
-            "CREATE TRIGGER truncate_trigger_1 AFTER TRUNCATE ON sharded EXECUTE FUNCTION citus_truncate_trigger()");
-        var merger = Database.MergerWith(static options => options.Table = "sharded");
-
-        var refused = await Assert.ThrowsAsync<UnsuitableTableException>(() => merger.MergeAsync(Guid.Empty, Changes(("A", "1"))));
-        await Database.ExecuteAsync("ALTER TABLE sharded ALTER COLUMN status TYPE text USING status::text");
-
-        Assert.Contains("ALTER COLUMN \"status\" TYPE text USING \"status\"::text;", refused.Message, StringComparison.Ordinal);
-        await Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync(Guid.Empty, Changes(("A", "1"))));
-    }
-
     private const string Types =
         "CREATE DOMAIN note AS text; CREATE DOMAIN env AS jsonb CHECK (jsonb_typeof(value) = 'object'); CREATE DOMAIN named_env AS env; " +
         "CREATE DOMAIN env_text AS text; CREATE DOMAIN instant AS timestamptz; CREATE DOMAIN local_time AS timestamp; CREATE TYPE state " +
@@ -120,7 +102,7 @@ public sealed class ColumnTests : SurroundingsTest
 
     [Theory]
     [MemberData(nameof(Unsuitable))]
-    public async Task A_column_of_a_type_that_does_not_do_is_named_before_anything_is_written(string column, string type, string needed)
+    public async Task A_column_of_an_unsuitable_type_is_named_before_anything_is_written(string column, string type, string needed)
     {
         await CreateAsync(column, type);
         await Database.ExecuteAsync("INSERT INTO app (id, slug) VALUES (gen_random_uuid(), 'shop')");
@@ -148,7 +130,7 @@ public sealed class ColumnTests : SurroundingsTest
 
     [Theory]
     [MemberData(nameof(Suitable))]
-    public async Task A_column_of_another_type_that_does_is_merged_into(string column, string type)
+    public async Task A_column_of_another_suitable_type_is_merged_into(string column, string type)
     {
         await CreateAsync(column, type);
         await InsertAppAsync();
@@ -161,7 +143,7 @@ public sealed class ColumnTests : SurroundingsTest
     [Theory]
     [InlineData("int", "0", "9")]
     [InlineData("boolean", "false", "true")]
-    public async Task A_status_without_words_is_seen_where_the_options_name_its_values(string type, string healthy, string deleting)
+    public async Task A_status_that_is_not_text_is_seen_if_the_options_name_its_values(string type, string healthy, string deleting)
     {
         await CreateAsync("status", type);
         await Database.ExecuteAsync(
@@ -199,7 +181,7 @@ public sealed class ColumnTests : SurroundingsTest
     [Theory]
     [InlineData("char(80)")]
     [InlineData("citext")]
-    public async Task A_key_that_no_index_finds_is_refused_or_found_by_an_index_all_the_same(string type)
+    public async Task A_key_of_a_padded_or_case_insensitive_type_is_refused_or_found_by_its_index(string type)
     {
         await Database.ExecuteAsync("CREATE EXTENSION IF NOT EXISTS citext SCHEMA public");
         await CreateAsync("slug", type.Replace("citext", "public.citext", StringComparison.Ordinal));

@@ -40,7 +40,7 @@ public sealed class FirstLookTests : SurroundingsTest
     }
 
     [Fact]
-    public async Task A_first_look_that_fails_is_taken_again()
+    public async Task A_first_check_that_fails_is_repeated()
     {
         var id = await Database.InsertAsync();
         var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
@@ -60,7 +60,7 @@ public sealed class FirstLookTests : SurroundingsTest
     }
 
     [Fact]
-    public async Task A_first_look_that_is_cancelled_is_taken_again()
+    public async Task A_first_check_that_is_cancelled_is_repeated()
     {
         var id = await Database.InsertAsync();
         var merger = new StackEnvMerger(Database.DataSource);
@@ -174,7 +174,7 @@ public sealed class FirstLookTests : SurroundingsTest
     }
 
     [Fact]
-    public async Task A_temporary_table_in_front_is_the_one_that_is_looked_at()
+    public async Task A_temporary_table_that_hides_the_table_is_the_one_that_is_checked()
     {
         await CreateAppAsync("PRIMARY KEY (slug)");
         await InsertAppAsync();
@@ -231,7 +231,7 @@ public sealed class FirstLookTests : SurroundingsTest
     [InlineData("-")]
     [InlineData("SELECT")]
     [InlineData("C:\\stacks'; DROP TABLE stacks; --")]
-    public async Task A_table_and_a_key_of_any_name_are_looked_at(string name)
+    public async Task A_table_and_a_key_of_any_name_are_checked(string name)
     {
         var quoted = $"\"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
         await Database.ExecuteAsync(

@@ -103,7 +103,7 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Exceptions))]
-    public async Task What_a_journal_throws_stays_behind(string what, Func<Exception> exception)
+    public async Task What_a_journal_throws_is_not_attached(string what, Func<Exception> exception)
     {
         Journal[] journals =
         [
@@ -119,7 +119,7 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Parameters))]
-    public async Task What_a_parameter_throws_stays_behind(string what, Func<NpgsqlParameter> parameter)
+    public async Task What_a_parameter_throws_is_not_attached(string what, Func<NpgsqlParameter> parameter)
     {
         await AssertFailsAsync(new((_, _) => [new("SELECT 1"), new("SELECT $1") { Parameters = { parameter() } }]), what);
         await AssertFailsAsync(new((_, _) => [new("SELECT $1") { Parameters = { parameter() } }, new("SELECT 1")]), what);
@@ -127,7 +127,7 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(Statements))]
-    public async Task What_the_server_says_of_a_journals_value_stays_behind(string what, string statement)
+    public async Task What_the_server_says_of_a_journals_value_is_not_attached(string what, string statement)
     {
         await Database.ExecuteAsync(
             $"CREATE TABLE taken (name text PRIMARY KEY); INSERT INTO taken VALUES ('{Secret}'); CREATE TABLE checked (name text CHECK " +
@@ -138,7 +138,7 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
 
     [Theory]
     [MemberData(nameof(SplicedStatements))]
-    public Task What_the_server_says_of_a_journals_text_stays_behind(string statement) =>
+    public Task What_the_server_says_of_a_journals_text_is_not_attached(string statement) =>
         AssertFailsAsync(new((_, _) => [new(statement)]), statement);
 
     [Fact]
@@ -172,7 +172,7 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
 
         Assert.Equal(3, await Database.ScalarAsync<long>("SELECT count(*) FROM said"));
 
-        // At once they are in each other's way, and then a failure has to be true.
+        // At the same time they conflict, and then any failure must be a correct one.
         var stacks = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Database.InsertAsync()));
         var failures = await Task.WhenAll(Enumerable.Range(0, 80).Select(number => Task.Run(
             () => Record.ExceptionAsync(() => merger.MergeAsync(stacks[number % 8], Changes(($"K{number}", "1")))))))
@@ -215,7 +215,7 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_journal_cannot_change_what_the_caller_is_told()
+    public async Task A_journal_cannot_change_the_callers_result()
     {
         var merger = Database.MergerWith(new Journal((_, result) =>
         {

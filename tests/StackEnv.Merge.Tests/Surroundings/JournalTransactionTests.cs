@@ -28,7 +28,7 @@ public sealed class JournalTransactionTests : DatabaseTest
     [InlineData("ROLLBACK AND CHAIN")]
     [InlineData("ROLLBACK", Fails)]
     [InlineData("ROLLBACK AND CHAIN", Fails)]
-    public async Task A_journal_that_ends_the_transaction_is_never_told_as_a_success_or_as_what_did_not_happen(params string[] statements)
+    public async Task A_journal_that_ends_the_transaction_is_never_reported_as_a_success_or_as_not_committed(params string[] statements)
     {
         await Database.ExecuteAsync("CREATE TABLE notes (note text)");
         await Database.ExecuteAsync("CREATE PROCEDURE commits() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'");
@@ -48,7 +48,7 @@ public sealed class JournalTransactionTests : DatabaseTest
     [InlineData("COMMIT PREPARED 'merge'")]
     [InlineData("ROLLBACK TO SAVEPOINT none_of_that_name")]
     [InlineData("INSERT INTO notes VALUES ('first'); COMMIT")]
-    public async Task A_journal_that_the_server_does_not_let_end_the_transaction_takes_the_merge_with_it(string statement)
+    public async Task A_journal_that_the_server_keeps_from_ending_the_transaction_rolls_the_merge_back(string statement)
     {
         await Database.ExecuteAsync("CREATE TABLE notes (note text)");
         await Database.ExecuteAsync("CREATE PROCEDURE commits() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'");
@@ -105,7 +105,7 @@ public sealed class JournalTransactionTests : DatabaseTest
     [Theory]
     [InlineData(Fails)]
     [InlineData("SELECT 1")]
-    public async Task Nor_does_one_that_a_second_journal_sets_on_a_command_of_the_first(string statement)
+    public async Task An_error_barrier_that_a_second_journal_sets_on_a_command_of_the_first_hides_no_failure(string statement)
     {
         var shared = new NpgsqlBatchCommand(statement);
         var merger = Database.MergerWith(
@@ -140,7 +140,7 @@ public sealed class JournalTransactionTests : DatabaseTest
     }
 
     [Fact]
-    public async Task The_journals_after_one_that_ends_the_transaction_are_not_told_as_committed()
+    public async Task The_journals_after_one_that_ends_the_transaction_are_not_reported_as_committed()
     {
         await Journal.CreateAuditAsync(Database);
         var merger = Database.MergerWith(new Journal(static (_, _) => [new("ROLLBACK")]), Journal.Audit);
@@ -178,7 +178,7 @@ public sealed class JournalTransactionTests : DatabaseTest
                 break;
         }
 
-        // The connection is of use to the next merge.
+        // The next merge can use the connection.
         Assert.True((await Database.Merger.MergeAsync(id, Changes(("NEXT", "1")))).Changed);
         return failure;
     }

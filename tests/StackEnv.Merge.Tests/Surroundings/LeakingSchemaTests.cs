@@ -3,8 +3,8 @@ using Npgsql;
 namespace StackEnv.Merge.Tests.Surroundings;
 
 /// <summary>
-/// A schema can make the server quote a value in its own words: in the message of a failed cast or look-up, for example. Neither a value
-/// that is being set nor one that is stored appears in anything that the library says.
+/// A schema can make the server quote a value: in the message of a failed cast or look-up, for example. Neither a value
+/// that is being set nor one that is stored appears in any text of the library.
 /// </summary>
 /// <remarks>
 /// Each schema fails only for sets that have the key ARM. SET is a value of the merge; KEPT is one that is stored already.

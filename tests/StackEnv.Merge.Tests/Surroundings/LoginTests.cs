@@ -22,12 +22,12 @@ public sealed class LoginTests : DatabaseTest
     [InlineData("XX000")]
     [InlineData("58000")]
     [InlineData("55000")]
-    public Task A_full_or_failing_pooler_is_worth_a_retry(string sqlState) => RefuseAsync(sqlState, routine: null, isTransient: true);
+    public Task A_full_or_failing_pooler_is_transient(string sqlState) => RefuseAsync(sqlState, routine: null, isTransient: true);
 
     [Theory]
     [InlineData("57P03")]
     [InlineData("53300")]
-    public Task So_is_a_server_that_is_full_or_starting(string sqlState) =>
+    public Task A_server_that_is_full_or_starting_is_transient(string sqlState) =>
         RefuseAsync(sqlState, "ProcessStartupPacket", isTransient: true);
 
     [Theory]
@@ -48,7 +48,7 @@ public sealed class LoginTests : DatabaseTest
     [InlineData("Username", "stackenv_unknown_role")]
     [InlineData("Options", "-c nonsense=1")]
     [InlineData("Options", "-c statement_timeout=nonsense")]
-    public async Task A_server_that_refuses_the_settings_is_not_worth_a_retry(string setting, string value)
+    public async Task A_server_that_refuses_the_settings_is_permanent(string setting, string value)
     {
         var id = await Database.InsertAsync();
         await using var dataSource = Database.DataSourceWith(settings => settings[setting] = value);
@@ -58,7 +58,7 @@ public sealed class LoginTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_role_that_has_all_its_connections_is_worth_a_retry()
+    public async Task A_role_that_has_used_all_its_connections_is_transient()
     {
         var id = await Database.InsertAsync();
         await using var role = await Infrastructure.TestRole.CreateAsync(Database);
@@ -76,7 +76,7 @@ public sealed class LoginTests : DatabaseTest
     [InlineData(false, 0)]
     [InlineData(true, 0)]
     [InlineData(true, 2)]
-    public async Task A_pooler_that_closes_during_login_without_a_message_is_worth_a_retry(bool fromServer, int message)
+    public async Task A_pooler_that_closes_during_login_without_a_message_is_transient(bool fromServer, int message)
     {
         var id = await Database.InsertAsync();
         var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
@@ -95,7 +95,7 @@ public sealed class LoginTests : DatabaseTest
     [InlineData("08P01")]
     [InlineData("57P01")]
     [InlineData("XX000")]
-    public async Task A_pooler_that_lets_the_client_in_and_then_finds_no_server_for_the_drivers_own_query_is_worth_a_retry(string sqlState)
+    public async Task A_pooler_that_accepts_the_client_and_then_finds_no_server_for_the_drivers_own_query_is_transient(string sqlState)
     {
         var id = await Database.InsertAsync();
         var (proxy, dataSource) = WireProxy.InFrontOf(
@@ -113,7 +113,7 @@ public sealed class LoginTests : DatabaseTest
     }
 
     [Fact]
-    public async Task Nothing_that_listens_is_worth_a_retry()
+    public async Task A_closed_port_is_transient()
     {
         using var free = new TcpListener(IPAddress.Loopback, 0);
         free.Start();

@@ -47,7 +47,7 @@ public sealed class PoolerTests : DatabaseTest
     [InlineData("57014", true)]
     [InlineData("XX000", false)]
     [InlineData("42501", true)]
-    public async Task Nor_does_an_ERROR_without_a_routine_prove_anything(string sqlState, bool staysOpen)
+    public async Task An_ERROR_without_a_routine_is_unknown(string sqlState, bool staysOpen)
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id);
@@ -84,7 +84,7 @@ public sealed class PoolerTests : DatabaseTest
     [InlineData("XX000", true)]
     [InlineData("58000", false)]
     [InlineData("55P03", true)]
-    public async Task And_not_committed_in_the_batch_before_it(string sqlState, bool staysOpen)
+    public async Task With_a_journal_it_is_not_committed_in_the_batch_before_COMMIT(string sqlState, bool staysOpen)
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id, withJournal: true);
@@ -120,7 +120,7 @@ public sealed class PoolerTests : DatabaseTest
     [InlineData("57P01")]
     [InlineData("53100")]
     [InlineData("25P03")]
-    public async Task Nor_is_what_the_server_raises_in_the_UPDATE(string sqlState)
+    public async Task What_the_server_raises_in_the_UPDATE_is_not_committed(string sqlState)
     {
         await Database.ExecuteAsync(Trigger.On($"RAISE EXCEPTION SQLSTATE '{sqlState}'"));
         var id = await Database.InsertAsync();
@@ -133,7 +133,7 @@ public sealed class PoolerTests : DatabaseTest
     [Theory]
     [InlineData("57P01")]
     [InlineData("08P01")]
-    public async Task A_pooler_that_speaks_after_the_commits_tag_changes_nothing(string sqlState)
+    public async Task A_poolers_message_after_the_commits_tag_changes_nothing(string sqlState)
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id);

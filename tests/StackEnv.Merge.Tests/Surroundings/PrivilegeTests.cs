@@ -10,7 +10,7 @@ public sealed class PrivilegeTests : SurroundingsTest
     [InlineData("GRANT SELECT (slug, status, env_vars), UPDATE (env_vars, updated_at) ON app TO {0}")]
     [InlineData("GRANT SELECT, UPDATE ON app TO {0}")]
     [InlineData("GRANT SELECT, UPDATE ON app TO {0}; REVOKE ALL ON SCHEMA public FROM {0}")]
-    public async Task A_role_that_may_only_merge_does(string grants)
+    public async Task A_role_that_may_only_merge_can_merge(string grants)
     {
         await CreateAppAsync("PRIMARY KEY (slug)");
         await InsertAppAsync();

@@ -121,7 +121,7 @@ public sealed class ResultSurfaceTests : SurroundingsTest
     [InlineData("[]")]
     [InlineData("\"text\"")]
     [InlineData("7")]
-    public async Task A_stored_set_that_is_none_is_a_warning_at_least(string stored)
+    public async Task A_stored_document_that_is_not_a_set_is_at_least_a_warning(string stored)
     {
         var log = new FakeLogger<StackEnvMerger>();
         var id = await Database.InsertAsync(stored);
@@ -134,7 +134,7 @@ public sealed class ResultSurfaceTests : SurroundingsTest
     }
 
     [Fact]
-    public async Task A_table_that_does_not_suit_is_a_warning_at_least()
+    public async Task An_unsuitable_table_is_at_least_a_warning()
     {
         await CreateAppAsync();
         await InsertTwinsAsync();
@@ -147,7 +147,7 @@ public sealed class ResultSurfaceTests : SurroundingsTest
     }
 
     [Fact]
-    public async Task A_set_that_a_trigger_spoiled_after_all_is_logged_as_an_error()
+    public async Task A_set_that_a_trigger_spoiled_after_the_commit_is_logged_as_an_error()
     {
         await Database.ExecuteAsync(Trigger.On("NEW.env_vars := '[]'"));
         var id = await Database.InsertAsync();

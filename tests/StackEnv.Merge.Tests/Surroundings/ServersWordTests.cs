@@ -6,7 +6,7 @@ public sealed class ServersWordTests : DatabaseTest
     [Theory]
     [InlineData(WireAction.Silence)]
     [InlineData(WireAction.Blackhole)]
-    public async Task A_network_that_is_silent_until_the_time_limit_is_no_lock_timeout(WireAction action)
+    public async Task A_network_that_is_silent_until_the_time_limit_is_not_a_lock_timeout(WireAction action)
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id, TimeSpan.FromMilliseconds(1), withJournal: true);
@@ -21,7 +21,7 @@ public sealed class ServersWordTests : DatabaseTest
     }
 
     [Fact]
-    public async Task A_network_that_loses_the_batch_is_no_lock_timeout_either()
+    public async Task A_network_that_loses_the_batch_is_not_a_lock_timeout()
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id, TimeSpan.FromMilliseconds(1), withJournal: true);

@@ -81,8 +81,7 @@ public sealed class StrongerLockTests : SurroundingsTest
 
                 Assert.True(failure is null or LockTimeoutException, $"After {elapsed}: {failure}");
                 Assert.InRange(elapsed, TimeSpan.Zero, Bound);
-                Assert.True(
-                    failure is null || before == await Database.FootprintAsync(id), "It was told a time-out and written all the same.");
+                Assert.True(failure is null || before == await Database.FootprintAsync(id), "The merge timed out, and was written.");
                 before = await Database.FootprintAsync(id);
             }
         }

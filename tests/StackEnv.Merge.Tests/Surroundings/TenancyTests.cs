@@ -90,7 +90,7 @@ public sealed class TenancyTests : SurroundingsTest
     }
 
     [Fact]
-    public async Task A_unique_index_that_is_dropped_later_leaves_a_second_line_that_tells_the_truth()
+    public async Task A_second_row_after_the_unique_index_was_dropped_is_noticed_in_the_answer()
     {
         await CreateAppAsync();
         await Database.ExecuteAsync("CREATE UNIQUE INDEX app_slug ON app (slug)");
@@ -111,7 +111,7 @@ public sealed class TenancyTests : SurroundingsTest
         Assert.Contains("unique", failure.Message, StringComparison.Ordinal);
         if (before != await FootprintAsync())
         {
-            // It is too late to roll back, so the message and the log level have to say so.
+            // It is too late to roll back, so the message and the log level must show that.
             Assert.Contains("committed", failure.Message, StringComparison.Ordinal);
             Assert.DoesNotContain("nothing was written", failure.Message, StringComparison.OrdinalIgnoreCase);
             Assert.Equal(LogLevel.Error, log.LatestRecord.Level);

@@ -54,7 +54,7 @@ public sealed class TransienceTests : SurroundingsTest
     [Theory]
     [InlineData("pg_cancel_backend")]
     [InlineData("pg_terminate_backend")]
-    public async Task An_administrator_is_transient(string how)
+    public async Task What_an_administrator_ends_is_transient(string how)
     {
         var id = await Database.InsertAsync();
         await using (await Database.LockAsync(id))

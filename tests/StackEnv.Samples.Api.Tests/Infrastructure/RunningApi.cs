@@ -18,7 +18,7 @@ public sealed class RunningApi : IAsyncDisposable
         _app = app;
         Acme = ClientWith(AcmeToken);
         Globex = ClientWith(GlobexToken);
-        Nobody = ClientWith(token: null);
+        Anonymous = ClientWith(token: null);
     }
 
     /// <summary>Sends the token of the team that owns the stacks of these tests.</summary>
@@ -28,7 +28,7 @@ public sealed class RunningApi : IAsyncDisposable
     public HttpClient Globex { get; }
 
     /// <summary>Sends no token.</summary>
-    public HttpClient Nobody { get; }
+    public HttpClient Anonymous { get; }
 
     public static async Task<RunningApi> StartAsync(string connectionString, ILoggerProvider? logs = null, params string[] settings)
     {
@@ -49,7 +49,7 @@ public sealed class RunningApi : IAsyncDisposable
     {
         Acme.Dispose();
         Globex.Dispose();
-        Nobody.Dispose();
+        Anonymous.Dispose();
         _handler.Dispose();
         await _app.DisposeAsync();
     }
