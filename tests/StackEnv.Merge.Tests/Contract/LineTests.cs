@@ -53,18 +53,32 @@ public sealed class LineTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var dataSource = OneAtATime();
-        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) });
+        using var entered = new SemaphoreSlim(0);
+        using var release = new SemaphoreSlim(0);
+        var journal = new Journal((_, result) =>
+        {
+            if (result.Changed)
+            {
+                entered.Release();
+                Assert.True(release.Wait(Bound));
+            }
+
+            return [];
+        });
+        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(1) }, journals: [journal]);
         await merger.MergeAsync(id, Changes());
-        await using var holder = await Database.LockAsync(id);
+        var running = Task.Run(() => merger.MergeAsync(id, Changes(("A", "1"))));
+        Assert.True(await entered.WaitAsync(Bound));
 
         var watch = Stopwatch.StartNew();
-        var merging = Enumerable.Range(0, 3).Select(_ => merger.MergeAsync(id, Changes(("A", "1")))).ToArray();
-        var failures = await Task.WhenAll(merging.Select(static merge => Assert.ThrowsAsync<LockTimeoutException>(() => merge)));
+        var waiting = Enumerable.Range(0, 2).Select(_ => merger.MergeAsync(id, Changes(("B", "1")))).ToArray();
+        var failures = await Task.WhenAll(waiting.Select(static merge => Assert.ThrowsAsync<LockTimeoutException>(() => merge)));
 
         Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(1), Bound);
-        Assert.Contains("another transaction holds its row", failures[0].Message, StringComparison.Ordinal);
-        Assert.Contains("other merges of this process", failures[2].Message, StringComparison.Ordinal);
+        Assert.All(failures, static failure => Assert.Contains("other merges of this process", failure.Message, StringComparison.Ordinal));
         Assert.All(failures, static failure => Assert.Equal((true, TimeSpan.FromSeconds(1)), (failure.IsTransient, failure.LockTimeout)));
+        release.Release();
+        Assert.Equal((1, 1), ((await running).KeysSet, (await running).TotalAfter));
     }
 
     [Fact]
