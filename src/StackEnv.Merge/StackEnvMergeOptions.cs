@@ -82,7 +82,7 @@ public sealed class StackEnvMergeOptions
     /// <remarks>
     /// PostgreSQL's own <see href="https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-LOCK-TIMEOUT">lock_timeout</see>
     /// bounds each single wait, of which a merge in a queue can have several; the merge bounds their sum. It is not a limit on the whole
-    /// call: the wait for a connection, the look at the table, the UPDATE with its triggers, journals and COMMIT are not part of it.
+    /// call: the wait for a connection, the table check, the UPDATE with its triggers, journals and COMMIT are not part of it.
     /// </remarks>
     public TimeSpan LockTimeout { get; set; } = TimeSpan.FromSeconds(3);
 

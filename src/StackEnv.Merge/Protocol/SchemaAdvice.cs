@@ -49,7 +49,7 @@ internal static class SchemaAdvice
                 return $"The type of {table.Key} or of the owner column {table.Owner} does not fit this StackRef: " +
                     "make it from a Guid for uuid, a string for text, a long for bigint.";
 
-            // Of a table that was altered after the first look.
+            // Of a table that was altered after the check.
             case PostgresErrorCodes.UndefinedFunction or PostgresErrorCodes.DatatypeMismatch:
                 return $"{table.EnvVars} must be of type jsonb: " +
                     $"ALTER TABLE {table.Name} ALTER COLUMN {table.EnvVars} TYPE jsonb USING {table.EnvVars}::jsonb;";

@@ -19,7 +19,7 @@ internal static partial class LibraryStatements
         await using var log = await StatementLog.StartAsync(database.ConnectionString);
         var merger = new StackEnvMerger(log.DataSource, new() { LockTimeout = MergeRules.LockTimeout });
 
-        // The first merge also looks at the table.
+        // The first merge also checks the table.
         foreach (var value in new[] { "1", "2" })
         {
             log.Clear();

@@ -22,7 +22,7 @@ internal sealed record Effort(int Rounds, int Turns, TimeSpan Window, TimeSpan W
         _ => new(Rounds: 5, Turns: 1, Milliseconds(800), Milliseconds(900), Milliseconds(0)),
     };
 
-    /// <summary>For a look whether all of it works.</summary>
+    /// <summary>To see whether all of it works.</summary>
     public static Effort Smoke(Scenario scenario) => scenario switch
     {
         { Callers: 1 } => new(Rounds: 2, Turns: 2, Milliseconds(10), Milliseconds(2), Milliseconds(10)),

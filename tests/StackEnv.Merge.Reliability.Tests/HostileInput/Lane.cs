@@ -194,7 +194,7 @@ internal sealed class Lane : IAsyncDisposable
         }
     }
 
-    // A new merger begins with a look at the catalogs, so the same host keeps its merger.
+    // A new merger begins with a query of the catalogs, so the same host keeps its merger.
     private StackEnvMerger MergerOf(HostileCase hostile)
     {
         if (hostile.Host is { } known && _mergers.TryGetValue(known, out var kept))

@@ -132,7 +132,7 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
 
         _transcript.AppendLine(CultureInfo.InvariantCulture, $"== {title}: {outcome}");
         var transactions = 0;
-        foreach (var statement in _log.Take().Where(static statement => !IsFirstLook(statement)))
+        foreach (var statement in _log.Take().Where(static statement => !IsTableCheck(statement)))
         {
             transactions += statement.StartsWith("BEGIN", StringComparison.Ordinal) ? 1 : 0;
             _transcript.AppendLine(transactions < 2 ? statement : WithoutTimes(statement));
@@ -141,8 +141,8 @@ public sealed class StatementTests : DatabaseTest, IAsyncLifetime
         _transcript.AppendLine();
     }
 
-    // Each of these mergers is new. FirstLookTests has the look at the table.
-    private static bool IsFirstLook(string statement) => statement.StartsWith("WITH RECURSIVE", StringComparison.Ordinal);
+    // Each of these mergers is new. FirstCheckTests has the table check.
+    private static bool IsTableCheck(string statement) => statement.StartsWith("WITH RECURSIVE", StringComparison.Ordinal);
 
     // How much of the time-out is left for a second transaction differs from run to run.
     private static string WithoutTimes(string statement) =>

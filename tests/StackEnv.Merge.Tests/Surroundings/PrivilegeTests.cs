@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace StackEnv.Merge.Tests.Surroundings;
 
-/// <summary>The look at the table needs no more than the merge itself: what cannot be seen is not refused.</summary>
+/// <summary>The table check needs no more than the merge itself: what cannot be seen is not refused.</summary>
 public sealed class PrivilegeTests : SurroundingsTest
 {
     [Theory]

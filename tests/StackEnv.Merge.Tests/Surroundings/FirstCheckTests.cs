@@ -2,8 +2,8 @@ using Npgsql;
 
 namespace StackEnv.Merge.Tests.Surroundings;
 
-/// <summary>A merger looks at its table once, before its first transaction: what that look costs, and what it must not break.</summary>
-public sealed class FirstLookTests : SurroundingsTest
+/// <summary>A merger checks its table once, before its first transaction: what that costs, and what it must not break.</summary>
+public sealed class FirstCheckTests : SurroundingsTest
 {
     [Theory]
     [InlineData(40)]
