@@ -108,7 +108,11 @@ internal sealed class Plots(string folder)
 
         Style(plot, title, xLabel, yLabel);
         var (bottom, top) = (heights.Min() - Margin, heights.Max() + Margin);
-        foreach (var (appearance, place) in LabelsApart(ends, (top - bottom) * 0.052))
+        var gap = (top - bottom) * 0.052;
+        var labels = LabelsApart(ends, gap).ToList();
+        bottom = Math.Min(bottom, labels.Min(static label => label.Y) - gap);
+        top = Math.Max(top, labels.Max(static label => label.Y) + gap);
+        foreach (var (appearance, place) in labels)
         {
             var label = plot.Add.Text(appearance.Title, contests.Length - 1 + (0.03 * contests.Length), place);
             label.LabelFontColor = appearance.Color;

@@ -56,7 +56,7 @@ internal static class Thresholds
 
     private static double? LimitAgainstBareUpdate(Scenario scenario) => scenario switch
     {
-        { TableRows: not 1_000 } or { Keys: 5 or 50 or 500 } => null,
+        { TableRows: not 1_000 } or { RowsPerCaller: not 1 } or { Keys: 5 or 50 or 500 } => null,
         { DelayMilliseconds: 0, Callers: 1, Prepared: true } => 0.75,
         { DelayMilliseconds: 0, Callers: 1, Prepared: false } => 0.55,
         { DelayMilliseconds: 1, Hot: false, Callers: <= 4 } => 0.95,
