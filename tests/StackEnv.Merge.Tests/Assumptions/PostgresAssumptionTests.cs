@@ -20,7 +20,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
             "SELECT env_vars::text FROM stacks FOR NO KEY UPDATE",
             """UPDATE stacks SET env_vars = env_vars || '{"B": "mine"}' RETURNING env_vars::text || status""",
             "COMMIT");
-        await WaitForWaiterAsync();
+        await Database.WaitersAsync(1);
 
         await holder.CommitStatusAsync(id, "failed");
 
@@ -33,7 +33,7 @@ public sealed class PostgresAssumptionTests : DatabaseTest
         var id = await Database.InsertAsync(status: "healthy");
         await using var holder = await Database.LockAsync(id);
         var reading = ReadAsync(Database.DataSource, Begin, "SELECT slug FROM stacks WHERE status = 'healthy' FOR NO KEY UPDATE", "COMMIT");
-        await WaitForWaiterAsync();
+        await Database.WaitersAsync(1);
 
         await holder.CommitStatusAsync(id, "failed");
 
@@ -215,15 +215,5 @@ public sealed class PostgresAssumptionTests : DatabaseTest
         }
         while (await reader.NextResultAsync());
         return values;
-    }
-
-    private async Task WaitForWaiterAsync()
-    {
-        while (
-            await Database.ScalarAsync<long>(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", Database.Schema) == 0)
-        {
-            await Task.Delay(5);
-        }
     }
 }
