@@ -22,7 +22,8 @@ public sealed partial class PromiseTests
     public void Every_method_of_a_test_that_a_text_names_exists()
     {
         var methods = Document.Under("tests", "*Tests.cs")
-            .SelectMany(static path => MethodName.Matches(File.ReadAllText(Path.Combine(Document.Root, path))).Select(static match => match.Value))
+            .Select(static path => File.ReadAllText(Path.Combine(Document.Root, path)))
+            .SelectMany(static source => MethodName.Matches(source).Select(static match => match.Value))
             .ToHashSet(StringComparer.Ordinal);
         var named = Document.Pages().Append(new("tests/StackEnv.Merge.Tests/not-on-citus.txt"))
             .SelectMany(static page => MethodName.Matches(page.Text).Select(static match => match.Value))
