@@ -79,10 +79,10 @@ internal sealed class Caller
         _at = (_at + 1) % _rows.Length;
     }
 
-    /// <summary>Whether a row's set is what this caller's last merge led to, as far as others do not write the same keys.</summary>
-    public bool WroteLast(Guid row, IReadOnlyDictionary<string, string> env) => WroteLast(Array.IndexOf(_rows, row), env);
-
-    private bool WroteLast(int row, IReadOnlyDictionary<string, string> env)
+    /// <summary>
+    /// Whether the set of the row at this place is what this caller's last merge led to, as far as others do not write the same keys.
+    /// </summary>
+    public bool WroteLast(int row, IReadOnlyDictionary<string, string> env)
     {
         var merge = _merges[row];
         var value = _values[merge % DistinctValues];

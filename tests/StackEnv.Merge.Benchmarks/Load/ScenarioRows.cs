@@ -71,16 +71,17 @@ internal sealed class ScenarioRows
     /// <summary>Checks that each row holds all that its callers wrote last, and everything that none of them changed.</summary>
     public async Task VerifyAsync(StacksDatabase database, IReadOnlyList<Caller> callers)
     {
-        var byRow = callers.SelectMany(static caller => caller.Rows, static (caller, row) => (Row: row, Caller: caller))
-            .ToLookup(static pair => pair.Row, static pair => pair.Caller);
+        var byRow = callers
+            .SelectMany(static caller => caller.Rows.Index(), static (caller, row) => (Caller: caller, Row: row.Item, row.Index))
+            .ToLookup(static place => place.Row);
         var stored = await database.EnvsAsync([.. byRow.Select(static row => row.Key)]);
         foreach (var row in byRow)
         {
             var set = JsonSerializer.Deserialize<Dictionary<string, string>>(stored[row.Key])!;
-            var byKey = row.GroupBy(static caller => caller.KeyOfEveryMerge, StringComparer.Ordinal);
+            var byKey = row.GroupBy(static place => place.Caller.KeyOfEveryMerge, StringComparer.Ordinal);
             if (set.Count != KeysOfASet
                 || _unchanging.Any(pair => set.GetValueOrDefault(pair.Key) != pair.Value)
-                || !byKey.All(writers => writers.Any(caller => caller.WroteLast(row.Key, set))))
+                || !byKey.All(writers => writers.Any(place => place.Caller.WroteLast(place.Index, set))))
             {
                 throw new WrongRowException($"Stack {row.Key} does not hold what its callers wrote last.");
             }

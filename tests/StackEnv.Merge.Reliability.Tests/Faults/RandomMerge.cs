@@ -4,7 +4,7 @@ using System.Text;
 namespace StackEnv.Merge.Reliability.Tests.Faults;
 
 /// <summary>
-/// A set of variables, changes to it and the set after them. Every value is the run's own, so that the row tells which merge it is from.
+/// A set of variables, changes to it and the set after them. Every value is the run's own, so that the row shows which merge it is from.
 /// </summary>
 internal sealed class RandomMerge
 {

@@ -170,24 +170,18 @@ public sealed class LineTests : DatabaseTest
         await stop.CancelAsync();
         await Task.WhenAll(callers);
 
-        var widths = Values("stackenv.merge.line.width");
+        var widths = Widths();
         Assert.InRange(widths.Max(), 17, 20); // half of the pool
         Assert.InRange(widths.Min(), 8, 8);
 
+        double[] Widths() => Values(measured, "stackenv.merge.line.width");
+
         async Task WidthAsync(Func<double, bool> isReached)
         {
-            for (var deadline = DateTime.UtcNow + Bound; !Values("stackenv.merge.line.width").TakeLast(1).Any(isReached);)
+            for (var deadline = DateTime.UtcNow + Bound; !Widths().TakeLast(1).Any(isReached);)
             {
-                Assert.True(DateTime.UtcNow < deadline, $"The width stays at {Values("stackenv.merge.line.width").LastOrDefault()}.");
+                Assert.True(DateTime.UtcNow < deadline, $"The width stays at {Widths().LastOrDefault()}.");
                 await Task.Delay(20);
-            }
-        }
-
-        double[] Values(string instrument)
-        {
-            lock (measured)
-            {
-                return [.. measured.Where(entry => entry.Instrument == instrument).Select(static entry => entry.Value)];
             }
         }
     }
@@ -352,12 +346,14 @@ public sealed class LineTests : DatabaseTest
             $"{span.GetTagItem("stackenv.stack.key")}" == $"{id}");
         Assert.Equal(1, waited.GetTagItem("stackenv.merge.line.width"));
 
-        double Sum(string instrument)
+        double Sum(string instrument) => Values(measured, instrument).Sum();
+    }
+
+    private static double[] Values(List<(string Instrument, double Value)> measured, string instrument)
+    {
+        lock (measured)
         {
-            lock (measured)
-            {
-                return measured.Where(entry => entry.Instrument == instrument).Sum(static entry => entry.Value);
-            }
+            return [.. measured.Where(entry => entry.Instrument == instrument).Select(static entry => entry.Value)];
         }
     }
 
