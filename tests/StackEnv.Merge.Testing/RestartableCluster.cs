@@ -129,6 +129,14 @@ public sealed class RestartableCluster : IAsyncDisposable
         }
     }
 
+    /// <summary>The server's own log.</summary>
+    public async Task<string> ReadLogAsync()
+    {
+        await using var log = new FileStream(InFolder("log"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var reader = new StreamReader(log);
+        return await reader.ReadToEndAsync();
+    }
+
     public ValueTask DisposeAsync() => _cluster.DisposeAsync();
 
     private static async Task ShellAsync(string script, int processId)
