@@ -81,10 +81,12 @@ internal sealed class JournalEntries
     {
         if (Stopwatch.GetElapsedTime(startedAt) >= limit)
         {
-            var late = string.Create(CultureInfo.InvariantCulture, $"was not ready within {limit.TotalSeconds} s");
-            throw new RejectedException(late) { IsTransient = true };
+            throw Late(limit);
         }
     }
+
+    private static RejectedException Late(TimeSpan limit) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"was not ready within {limit.TotalSeconds} s")) { IsTransient = true };
 
     private static void ThrowIfUnfit(NpgsqlBatchCommand? command)
     {
@@ -123,7 +125,16 @@ internal sealed class JournalEntries
             {
                 var buffer = new MemoryStream();
                 var copy = stream.CopyToAsync(buffer, cancellationToken);
-                await copy.WaitAsync(limit, cancellationToken).ConfigureAwait(false);
+                var left = limit - Stopwatch.GetElapsedTime(startedAt);
+                try
+                {
+                    await copy.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+                }
+                catch (TimeoutException) when (!copy.IsFaulted)
+                {
+                    throw Late(limit);
+                }
+
                 ThrowIfLate(startedAt, limit);
                 buffer.Position = 0;
                 parameter.Value = buffer;
