@@ -73,7 +73,7 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         await Assert.ThrowsAsync<StackEnvStoreException>(
             () => new StackEnvMerger(nowhere, logger: log).MergeAsync("shop", Changes(("A", Secret))));
 
-        AssertEvent(log, "StoreFailed", LogLevel.Error, "127.0.0.1:1");
+        AssertEvent(log, 6, "StoreFailed", LogLevel.Error, "127.0.0.1:1");
     }
 
     [Fact]
@@ -87,7 +87,7 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         await Assert.ThrowsAsync<StackEnvStoreException>(
             () => new StackEnvMerger(role.DataSource, logger: log).MergeAsync(id, Changes(("A", Secret))));
 
-        AssertEvent(log, "StoreFailed", LogLevel.Error, "permission denied for table stacks");
+        AssertEvent(log, 6, "StoreFailed", LogLevel.Error, "permission denied for table stacks");
     }
 
     [Fact]
@@ -101,7 +101,7 @@ public sealed class ResultSurfaceTests : SurroundingsTest
 
         await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", Secret))));
 
-        AssertEvent(log, "StoreFailed", LogLevel.Error, typeof(Journal).ToString());
+        AssertEvent(log, 6, "StoreFailed", LogLevel.Error, typeof(Journal).ToString());
     }
 
     [Fact]
@@ -113,15 +113,14 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         await Assert.ThrowsAnyAsync<StackEnvMergeException>(
             () => new StackEnvMerger(Database.DataSource, new() { StatusColumn = "state" }, log).MergeAsync(id, Changes(("A", Secret))));
 
-        Assert.True(log.LatestRecord.Level >= LogLevel.Warning);
-        Assert.Contains("StatusColumn", log.LatestRecord.Message, StringComparison.Ordinal);
+        AssertEvent(log, 6, "StoreFailed", LogLevel.Error, "StatusColumn");
     }
 
     [Theory]
     [InlineData("[]")]
     [InlineData("\"text\"")]
     [InlineData("7")]
-    public async Task A_stored_document_that_is_not_a_set_is_at_least_a_warning(string stored)
+    public async Task A_stored_document_that_is_not_a_set_is_a_warning_of_its_own(string stored)
     {
         var log = new FakeLogger<StackEnvMerger>();
         var id = await Database.InsertAsync(stored);
@@ -129,21 +128,20 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         await Assert.ThrowsAsync<StoredEnvInvalidException>(
             () => new StackEnvMerger(Database.DataSource, logger: log).MergeAsync(id, Changes(("A", "1"))));
 
-        Assert.True(log.LatestRecord.Level >= LogLevel.Warning, $"{log.LatestRecord.Level}");
-        Assert.Contains("stored_env_invalid", log.LatestRecord.Message, StringComparison.Ordinal);
+        AssertEvent(log, 10, "StoredEnvInvalid", LogLevel.Warning, "stored_env_invalid");
     }
 
     [Fact]
-    public async Task An_unsuitable_table_is_at_least_a_warning()
+    public async Task An_unsuitable_table_is_an_error_of_its_own()
     {
         await CreateAppAsync();
         await InsertTwinsAsync();
         var log = new FakeLogger<StackEnvMerger>();
 
-        await Assert.ThrowsAnyAsync<Exception>(() => App(logger: log).MergeAsync("shop", Changes(("A", "1"))));
+        await Assert.ThrowsAsync<UnsuitableTableException>(() => App(logger: log).MergeAsync("shop", Changes(("A", "1"))));
 
-        Assert.True(log.LatestRecord.Level >= LogLevel.Warning, $"{log.LatestRecord.Level}");
-        Assert.Contains("unique", log.LatestRecord.Message, StringComparison.Ordinal);
+        AssertEvent(log, 8, "TableUnsuitable", LogLevel.Error, "unique");
+        Assert.Contains("nothing was written", log.LatestRecord.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -153,14 +151,13 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         var id = await Database.InsertAsync();
         var log = new FakeLogger<StackEnvMerger>();
 
-        var failure = await Record.ExceptionAsync(
+        var failure = await Assert.ThrowsAsync<UnsuitableTableException>(
             () => new StackEnvMerger(Database.DataSource, logger: log).MergeAsync(id, Changes(("A", "1"))));
 
-        Assert.NotNull(failure);
-        Assert.Equal(LogLevel.Error, log.LatestRecord.Level);
-        var isWritten = !string.Equals(await Database.EnvAsync(id), "{}", StringComparison.Ordinal);
-        Assert.Equal(isWritten, failure.Message.Contains("committed", StringComparison.Ordinal));
-        Assert.DoesNotContain("refused", log.LatestRecord.Message, StringComparison.Ordinal);
+        Assert.True(failure.IsCommitted);
+        Assert.Equal("[]", await Database.EnvAsync(id));
+        AssertEvent(log, 9, "CommittedAnomaly", LogLevel.Error, "committed");
+        Assert.DoesNotContain("nothing was written", log.LatestRecord.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -176,9 +173,9 @@ public sealed class ResultSurfaceTests : SurroundingsTest
         Assert.Equal(LogLevel.Information, log.LatestRecord.Level);
     }
 
-    private static void AssertEvent(FakeLogger<StackEnvMerger> log, string name, LogLevel level, string text)
+    private static void AssertEvent(FakeLogger<StackEnvMerger> log, int id, string name, LogLevel level, string text)
     {
-        Assert.Equal((name, level), (log.LatestRecord.Id.Name, log.LatestRecord.Level));
+        Assert.Equal((id, name, level), (log.LatestRecord.Id.Id, log.LatestRecord.Id.Name, log.LatestRecord.Level));
         Assert.Contains(text, log.LatestRecord.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(Secret, log.LatestRecord.Message, StringComparison.Ordinal);
         Assert.Null(log.LatestRecord.Exception);

@@ -92,36 +92,66 @@ public sealed class TenancyTests : SurroundingsTest
     [Fact]
     public async Task A_second_row_after_the_unique_index_was_dropped_is_noticed_in_the_answer()
     {
+        var log = new FakeLogger<StackEnvMerger>();
+        var merger = App(logger: log);
+        await DropTheIndexUnderAsync(merger);
+        var before = await FootprintAsync();
+
+        var failure = await Assert.ThrowsAsync<UnsuitableTableException>(() => merger.MergeAsync("shop", Changes(("A", "2"))));
+
+        // It is too late to roll back, so the message and the event must show that.
+        Assert.NotEqual(before, await FootprintAsync());
+        Assert.Equal((true, false), (failure.IsCommitted, failure.IsTransient));
+        Assert.DoesNotContain(Secret, failure.ToString(), StringComparison.Ordinal);
+        Assert.Contains("unique", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("committed", failure.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("nothing was written", failure.Message, StringComparison.OrdinalIgnoreCase);
+        AssertLastEvent(log, 9, "CommittedAnomaly");
+
+        await AssertRefusedFromThenOnAsync(merger, log);
+    }
+
+    [Fact]
+    public async Task With_a_journal_the_second_row_is_noticed_before_the_commit()
+    {
+        var log = new FakeLogger<StackEnvMerger>();
+        var merger = App(logger: log, journals: [Journal.Silent]);
+        await DropTheIndexUnderAsync(merger);
+        var before = await FootprintAsync();
+
+        var failure = await Assert.ThrowsAsync<UnsuitableTableException>(() => merger.MergeAsync("shop", Changes(("A", "2"))));
+
+        Assert.Equal(before, await FootprintAsync());
+        Assert.Equal((false, false), (failure.IsCommitted, failure.IsTransient));
+        Assert.DoesNotContain(Secret, failure.ToString(), StringComparison.Ordinal);
+        AssertLastEvent(log, 8, "TableUnsuitable");
+
+        await AssertRefusedFromThenOnAsync(merger, log);
+    }
+
+    private static void AssertLastEvent(FakeLogger<StackEnvMerger> log, int id, string name) =>
+        Assert.Equal((id, name, LogLevel.Error), (log.LatestRecord.Id.Id, log.LatestRecord.Id.Name, log.LatestRecord.Level));
+
+    // The table passes the merger's check, and then another team's row gets the same key.
+    private async Task DropTheIndexUnderAsync(StackEnvMerger merger)
+    {
         await CreateAppAsync();
         await Database.ExecuteAsync("CREATE UNIQUE INDEX app_slug ON app (slug)");
         await InsertAppAsync();
-        var log = new FakeLogger<StackEnvMerger>();
-        var merger = App(logger: log);
         await merger.MergeAsync("shop", Changes(("A", "1")));
-
         await Database.ExecuteAsync("DROP INDEX app_slug");
         await Database.ExecuteAsync(
             "INSERT INTO app VALUES (gen_random_uuid(), $1, 'shop', 'healthy', $2::jsonb)", TeamB, $$"""{"TOKEN": "{{Secret}}"}""");
+    }
+
+    private async Task AssertRefusedFromThenOnAsync(StackEnvMerger merger, FakeLogger<StackEnvMerger> log)
+    {
         var before = await FootprintAsync();
-        var failure = await Record.ExceptionAsync(() => merger.MergeAsync("shop", Changes(("A", "2"))));
 
-        var stored = failure as StackEnvMergeException;
-        Assert.True(stored is { IsTransient: false, ErrorCode: "unsuitable_table" }, $"It was {failure}");
-        Assert.DoesNotContain(Secret, failure.ToString(), StringComparison.Ordinal);
-        Assert.Contains("unique", failure.Message, StringComparison.Ordinal);
-        if (before != await FootprintAsync())
-        {
-            // It is too late to roll back, so the message and the log level must show that.
-            Assert.Contains("committed", failure.Message, StringComparison.Ordinal);
-            Assert.DoesNotContain("nothing was written", failure.Message, StringComparison.OrdinalIgnoreCase);
-            Assert.Equal(LogLevel.Error, log.LatestRecord.Level);
-            Assert.DoesNotContain("refused", log.LatestRecord.Message, StringComparison.Ordinal);
-        }
+        var refusal = await Assert.ThrowsAsync<UnsuitableTableException>(() => merger.MergeAsync("shop", Changes(("A", "3"))));
 
-        // From then on the merger refuses the table.
-        var after = await FootprintAsync();
-        Assert.Equal("unsuitable_table", (await Assert.ThrowsAnyAsync<StackEnvMergeException>(
-            () => merger.MergeAsync("shop", Changes(("A", "3"))))).ErrorCode);
-        Assert.Equal(after, await FootprintAsync());
+        Assert.False(refusal.IsCommitted);
+        AssertLastEvent(log, 8, "TableUnsuitable");
+        Assert.Equal(before, await FootprintAsync());
     }
 }
