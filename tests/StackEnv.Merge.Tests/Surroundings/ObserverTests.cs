@@ -52,21 +52,55 @@ public sealed class ObserverTests : DatabaseTest
     [InlineData("ActivityStopped")]
     public async Task An_activity_listener_that_throws_changes_no_outcome(string callback)
     {
-        using var listener = new ActivityListener
-        {
-            ShouldListenTo = static source => source.Name is "StackEnv.Merge",
-            Sample = static (ref ActivityCreationOptions<ActivityContext> _) =>
-            {
-                ThrowIf("Sample");
-                return ActivitySamplingResult.AllDataAndRecorded;
-            },
-            ActivityStarted = static _ => ThrowIf("ActivityStarted"),
-            ActivityStopped = static _ => ThrowIf("ActivityStopped"),
-        };
-        ActivitySource.AddActivityListener(listener);
+        using var listener = ThrowingActivityListener();
         Throwing.Value = callback;
 
         await AssertEveryOutcomeAsync(logger: null);
+    }
+
+    [Theory]
+    [InlineData("stackenv.merge.line.waiting")]
+    [InlineData("stackenv.merge.line.wait")]
+    [InlineData("stackenv.merge.line.width")]
+    public async Task A_meter_listener_that_throws_loses_no_place_in_line(string instrument)
+    {
+        var thrown = 0;
+        using var listener = new MeterListener { InstrumentPublished = static (published, listener) => Enable(published, listener) };
+        listener.SetMeasurementEventCallback<int>((measured, _, _, _) => Throw(measured));
+        listener.SetMeasurementEventCallback<double>((measured, _, _, _) => Throw(measured));
+        listener.Start();
+        Throwing.Value = instrument;
+
+        await AssertEveryPlaceInLineAsync(logger: null);
+
+        Assert.NotEqual(0, thrown);
+
+        void Throw(Instrument measured)
+        {
+            if (string.Equals(Throwing.Value, measured.Name, StringComparison.Ordinal))
+            {
+                Interlocked.Increment(ref thrown);
+                ThrowIf(measured.Name);
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("Log")]
+    [InlineData("IsEnabled")]
+    public Task A_logger_that_throws_loses_no_place_in_line(string where) =>
+        AssertEveryPlaceInLineAsync(new ThrowingLogger<StackEnvMerger>(where));
+
+    [Theory]
+    [InlineData("Sample")]
+    [InlineData("ActivityStarted")]
+    [InlineData("ActivityStopped")]
+    public async Task An_activity_listener_that_throws_loses_no_place_in_line(string callback)
+    {
+        using var listener = ThrowingActivityListener();
+        Throwing.Value = callback;
+
+        await AssertEveryPlaceInLineAsync(logger: null);
     }
 
     [Theory]
@@ -104,6 +138,23 @@ public sealed class ObserverTests : DatabaseTest
         }
     }
 
+    private static ActivityListener ThrowingActivityListener()
+    {
+        var listener = new ActivityListener
+        {
+            ShouldListenTo = static source => source.Name is "StackEnv.Merge",
+            Sample = static (ref ActivityCreationOptions<ActivityContext> _) =>
+            {
+                ThrowIf("Sample");
+                return ActivitySamplingResult.AllDataAndRecorded;
+            },
+            ActivityStarted = static _ => ThrowIf("ActivityStarted"),
+            ActivityStopped = static _ => ThrowIf("ActivityStopped"),
+        };
+        ActivitySource.AddActivityListener(listener);
+        return listener;
+    }
+
     private static void ThrowIf(string observer)
     {
         if (string.Equals(Throwing.Value, observer, StringComparison.Ordinal))
@@ -132,6 +183,36 @@ public sealed class ObserverTests : DatabaseTest
         }
 
         Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
+    }
+
+    // Of a pool of two, a line takes one: a place that is lost stops it.
+    private async Task AssertEveryPlaceInLineAsync(ILogger<StackEnvMerger>? logger)
+    {
+        var bound = TimeSpan.FromSeconds(20);
+        var id = await Database.InsertAsync();
+        await using var dataSource = Database.DataSourceWith(static settings => settings.MaxPoolSize = 2);
+        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = bound }, logger);
+        for (var round = 1; round <= 3; round++)
+        {
+            using var caller = new CancellationTokenSource();
+            await using var holder = await Database.LockAsync(id);
+            var cancelled = Enumerable.Range(0, 2).Select(_ => merger.MergeAsync(id, Changes(("NEVER", "1")), caller.Token)).ToArray();
+            var merging = Enumerable.Range(0, 4).Select(number => merger.MergeAsync(id, Changes(($"K_{number}", $"{round}")))).ToArray();
+            await Database.WaitersAsync(1);
+
+            // One of them has the row's turn, and the other is in line.
+            await caller.CancelAsync();
+            foreach (var merge in cancelled)
+            {
+                await Assert.ThrowsAnyAsync<OperationCanceledException>(() => merge.WaitAsync(bound));
+            }
+
+            await holder.DisposeAsync();
+            var results = await Task.WhenAll(merging).WaitAsync(bound);
+            Assert.All(results, static result => Assert.True(result.Changed));
+        }
+
+        Assert.Equal("""{"K_0": "3", "K_1": "3", "K_2": "3", "K_3": "3"}""", await Database.EnvAsync(id));
     }
 
     private class ThrowingLogger(string where) : ILogger
