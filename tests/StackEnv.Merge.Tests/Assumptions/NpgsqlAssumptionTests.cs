@@ -1,3 +1,7 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Testing;
 using Npgsql;
 using ConnectionState = System.Data.ConnectionState;
 
@@ -301,6 +305,115 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
 
         // A character outside the basic plane is one to the server, and two UTF-16 units to .NET.
         Assert.Equal((PostgresErrorCodes.UndefinedColumn, 13), (failure.SqlState, failure.Position));
+    }
+
+    [Fact]
+    public async Task A_pool_is_named_by_its_connection_string_without_the_password()
+    {
+        await using var role = await TestRole.CreateAsync(Database);
+
+        var names = (await PoolNamesAsync(role.DataSource)).Where(name => name.Contains(role.Name, StringComparison.Ordinal)).ToArray();
+
+        Assert.NotEmpty(names);
+        Assert.All(names, name => Assert.DoesNotContain(role.Password, name, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_pool_whose_data_source_has_a_name_is_named_by_that()
+    {
+        var name = $"pool of {Database.Schema}";
+        await using var dataSource = new NpgsqlDataSourceBuilder(Database.ConnectionString) { Name = name }.Build();
+
+        Assert.Contains(name, await PoolNamesAsync(dataSource));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_drivers_log_shows_parameters_only_if_that_is_enabled(bool isEnabled)
+    {
+        const string Value = "planted-parameter";
+        var log = new FakeLogCollector();
+        using var factory = EverythingInto(log);
+        var builder = new NpgsqlDataSourceBuilder(Database.ConnectionString).UseLoggerFactory(factory);
+        await using var dataSource = (isEnabled ? builder.EnableParameterLogging() : builder).Build();
+
+        await using var works = dataSource.CreateCommand("SELECT $1");
+        works.Parameters.Add(new() { Value = Value });
+        await works.ExecuteScalarAsync();
+        await using var fails = dataSource.CreateCommand("SELECT 1 / length($1)");
+        fails.Parameters.Add(new() { Value = "" });
+        await Assert.ThrowsAsync<PostgresException>(() => fails.ExecuteScalarAsync());
+
+        Assert.Contains("SELECT $1", TextOf(log), StringComparison.Ordinal);
+        Assert.Equal(isEnabled, TextOf(log).Contains(Value, StringComparison.Ordinal));
+    }
+
+    // After an error that costs the connection, the driver logs the exception.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task The_drivers_log_and_its_exception_show_the_detail_of_an_error_only_if_that_is_enabled(bool isEnabled)
+    {
+        var log = new FakeLogCollector();
+        using var factory = EverythingInto(log);
+        await Database.InsertAsync();
+        var slug = (await Database.ScalarAsync<string>("SELECT slug FROM stacks"))!;
+        var builder = new NpgsqlDataSourceBuilder(Database.ConnectionString).UseLoggerFactory(factory);
+        Assert.True(builder.ConnectionStringBuilder.Remove("Include Error Detail"));
+        if (isEnabled)
+        {
+            builder.ConnectionStringBuilder.IncludeErrorDetail = true;
+        }
+
+        await using var dataSource = builder.Build();
+        await using var full = dataSource.CreateCommand(
+            "DO $$ BEGIN RAISE EXCEPTION 'full' USING ERRCODE = 'disk_full', DETAIL = (SELECT slug FROM stacks); END $$");
+        var failure = await Assert.ThrowsAsync<PostgresException>(() => full.ExecuteNonQueryAsync());
+
+        Assert.Equal(isEnabled, $"{failure} {failure.Detail}".Contains(slug, StringComparison.Ordinal));
+        Assert.Contains("53100: full", TextOf(log), StringComparison.Ordinal);
+        Assert.Equal(isEnabled, TextOf(log).Contains(slug, StringComparison.Ordinal));
+    }
+
+    private static ILoggerFactory EverythingInto(FakeLogCollector log) => LoggerFactory.Create(
+        builder => builder.SetMinimumLevel(LogLevel.Trace).AddProvider(new FakeLoggerProvider(log)));
+
+    private static string TextOf(FakeLogCollector log) => string.Join('\n', log.GetSnapshot().Select(static record =>
+        $"{record.Message} {record.Exception} {string.Join(' ', record.StructuredState?.Select(static field => field.Value) ?? [])}"));
+
+    // Those of the whole process, while a connection of this one is open.
+    private static async Task<IReadOnlyCollection<string>> PoolNamesAsync(NpgsqlDataSource dataSource)
+    {
+        var names = new ConcurrentQueue<string>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = static (instrument, listener) =>
+            {
+                if (instrument.Meter.Name is "Npgsql")
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<int>((_, _, tags, _) => Note(tags));
+        listener.SetMeasurementEventCallback<long>((_, _, tags, _) => Note(tags));
+        listener.SetMeasurementEventCallback<double>((_, _, tags, _) => Note(tags));
+        listener.Start();
+        await using var connection = await dataSource.OpenConnectionAsync();
+        listener.RecordObservableInstruments();
+        return names;
+
+        void Note(ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            foreach (var tag in tags)
+            {
+                if (tag is { Key: "db.client.connection.pool.name", Value: string name })
+                {
+                    names.Enqueue(name);
+                }
+            }
+        }
     }
 
     private static IEnumerable<StatementType> Types(NpgsqlBatch batch) =>

@@ -123,6 +123,25 @@ public sealed class NoLeakTests : DatabaseTest
         }
     }
 
+    // The reason for the warning in docs/operations.md about the driver's spans. COMMIT goes by itself there, as the first statement that
+    // its span is about.
+    [Fact]
+    public async Task What_a_trigger_says_can_be_in_the_drivers_span_and_is_not_in_the_librarys()
+    {
+        var planted = $"{Secret} of {Database.Schema}";
+        using var drivers = new LeakWatch(planted, "Npgsql");
+        using var library = new LeakWatch(planted, "StackEnv.Merge");
+        await Database.ExecuteAsync(Trigger.InCommit("RAISE EXCEPTION 'the token is %', NEW.env_vars->>'TOKEN'"));
+        var id = await Database.InsertAsync();
+        var merger = Database.MergerWith(Journal.Silent);
+
+        await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("TOKEN", planted))));
+
+        Assert.Contains(drivers.Leaks, static leak => leak.StartsWith("span", StringComparison.Ordinal));
+        Assert.Contains("span stackenv.merge store_error", library.Seen.Keys);
+        Assert.Empty(library.Leaks);
+    }
+
     [Fact]
     public async Task No_name_of_a_key_shows_where_merges_are_observed()
     {
