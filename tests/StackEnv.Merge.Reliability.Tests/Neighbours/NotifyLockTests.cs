@@ -45,6 +45,7 @@ public sealed class NotifyLockTests(AbsentStandby standby) : IClassFixture<Absen
             MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, new Dictionary<string, string?> { ["A"] = "1" }));
 
         Assert.Equal(PostgresErrorCodes.LockNotAvailable, ((StackEnvStoreException)failure).SqlState);
+        Assert.Contains("NOTIFY", failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("holds its row", failure.Message, StringComparison.Ordinal);
         Assert.Equal(before, await _database.FootprintAsync(id));
         await _database.ScalarAsync<bool>("SELECT pg_cancel_backend($1)", process);
