@@ -33,6 +33,22 @@ public sealed class ChangedKeysTests : DatabaseTest
     }
 
     [Fact]
+    public async Task Each_name_is_the_callers_own_string()
+    {
+        var id = await Database.InsertAsync("""{"OLD": "o", "PORT": "80"}""");
+        var (added, updated, deleted) = (OwnString("NEW"), OwnString("PORT"), OwnString("OLD"));
+
+        var result = await Database.Merger.MergeAsync(id, Changes((added, "n"), (updated, "8080"), (deleted, null)));
+
+        Assert.Same(added, Assert.Single(result.AddedKeys));
+        Assert.Same(updated, Assert.Single(result.UpdatedKeys));
+        Assert.Same(deleted, Assert.Single(result.DeletedKeys));
+
+        // A literal is the same string in the whole process.
+        static string OwnString(string key) => new(key.AsSpan());
+    }
+
+    [Fact]
     public async Task A_merge_that_changes_nothing_names_nothing()
     {
         var id = await Database.InsertAsync("""{"A": "1"}""");

@@ -88,6 +88,18 @@ public sealed class RoundTripTests : DatabaseTest, IAsyncLifetime
     }
 
     [Fact]
+    public async Task Without_an_index_that_proves_one_row_is_two_round_trips()
+    {
+        await Database.ExecuteAsync("CREATE TABLE base AS SELECT * FROM stacks");
+        await Database.ExecuteAsync("CREATE VIEW app AS SELECT * FROM base");
+        var merger = new StackEnvMerger(_dataSource, new() { Table = "app" });
+        await merger.MergeAsync(_id, Changes(("WARM", "up")));
+
+        Assert.Equal(2, await CountAsync(() => merger.MergeAsync(_id, Changes(("B", "2"), ("A", "")))));
+        Assert.Equal(2, await CountAsync(() => merger.MergeAsync(_id, Changes(("B", "2")))));
+    }
+
+    [Fact]
     public async Task Twenty_merges_are_twenty_round_trips() =>
         Assert.Equal(20, await CountAsync(async () =>
         {

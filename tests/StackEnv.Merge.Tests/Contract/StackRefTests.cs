@@ -52,6 +52,26 @@ public sealed class StackRefTests : DatabaseTest
         Assert.NotEqual(others, refused.Stack);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_stack_that_changes_its_owner_while_the_merge_waits_for_it_is_not_found(bool withJournal)
+    {
+        var (team, next) = (Guid.NewGuid(), Guid.NewGuid());
+        StackRef stack = await Database.InsertAsync("""{"A": "0"}""", team: team);
+        var merger = Database.MergerWith(withJournal ? [Journal.Silent] : []);
+        await using var holder = await Database.HoldAsync("UPDATE stacks SET team_id = $2 WHERE id = $1", stack.Key, next);
+        var merging = merger.MergeAsync(stack.OwnedBy(team), Changes(("A", "1")));
+        await Database.WaitersAsync(1);
+
+        await holder.CommitAsync();
+        var before = await Database.FootprintAsync((Guid)stack.Key);
+
+        await Assert.ThrowsAsync<StackNotFoundException>(() => merging);
+        Assert.Equal(before, await Database.FootprintAsync((Guid)stack.Key));
+        Assert.True((await merger.MergeAsync(stack.OwnedBy(next), Changes(("A", "1")))).Changed);
+    }
+
     [Fact]
     public async Task A_stack_without_an_owner_belongs_to_no_owner()
     {

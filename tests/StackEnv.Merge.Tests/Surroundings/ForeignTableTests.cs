@@ -32,9 +32,15 @@ public sealed class ForeignTableTests : SurroundingsTest
                 "INSERT INTO base VALUES (gen_random_uuid(), $1, 'alone', 'healthy', '{}'), (gen_random_uuid(), $1, 'going', 'deleting', " +
                 "'{}')",
                 TeamA);
-            var merger = App();
+            var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
+            await using var disposeProxy = proxy;
+            await using var disposeDataSource = dataSource;
+            var merger = App(dataSource: dataSource);
 
             Assert.True((await merger.MergeAsync("alone", Changes(("A", "1")))).Changed);
+            proxy.Arm(fault: null);
+            Assert.True((await merger.MergeAsync("alone", Changes(("A", "2")))).Changed);
+            Assert.Equal(2, proxy.RoundTrips);
             await Assert.ThrowsAsync<StackDeletingException>(() => merger.MergeAsync("going", Changes(("A", "1"))));
             await Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync("missing", Changes(("A", "1"))));
 
