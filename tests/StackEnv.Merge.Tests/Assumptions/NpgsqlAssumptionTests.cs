@@ -319,6 +319,15 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
     }
 
     [Fact]
+    public async Task The_name_of_a_pool_shows_the_password_of_a_certificate()
+    {
+        var password = $"ssl-{Database.Schema}";
+        await using var dataSource = Database.DataSourceWith(settings => settings.SslPassword = password);
+
+        Assert.Contains(await PoolNamesAsync(dataSource), name => name.Contains(password, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_pool_whose_data_source_has_a_name_is_named_by_that()
     {
         var name = $"pool of {Database.Schema}";
@@ -349,6 +358,21 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
         Assert.Equal(isEnabled, TextOf(log).Contains(Value, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(LogLevel.Debug, true)]
+    [InlineData(LogLevel.Warning, false)]
+    public async Task The_drivers_log_shows_the_text_of_a_notice_at_Debug(LogLevel level, bool isShown)
+    {
+        var log = new FakeLogCollector();
+        using var factory = EverythingInto(log, level);
+        await using var dataSource = new NpgsqlDataSourceBuilder(Database.ConnectionString).UseLoggerFactory(factory).Build();
+
+        await using var notice = dataSource.CreateCommand("DO $$ BEGIN RAISE WARNING '%', 'planted'; END $$");
+        await notice.ExecuteNonQueryAsync();
+
+        Assert.Equal(isShown, TextOf(log).Contains("Received notice: planted", StringComparison.Ordinal));
+    }
+
     // After an error that costs the connection, the driver logs the exception.
     [Theory]
     [InlineData(false)]
@@ -376,8 +400,8 @@ public sealed class NpgsqlAssumptionTests : DatabaseTest
         Assert.Equal(isEnabled, TextOf(log).Contains(slug, StringComparison.Ordinal));
     }
 
-    private static ILoggerFactory EverythingInto(FakeLogCollector log) => LoggerFactory.Create(
-        builder => builder.SetMinimumLevel(LogLevel.Trace).AddProvider(new FakeLoggerProvider(log)));
+    private static ILoggerFactory EverythingInto(FakeLogCollector log, LogLevel from = LogLevel.Trace) => LoggerFactory.Create(
+        builder => builder.SetMinimumLevel(from).AddProvider(new FakeLoggerProvider(log)));
 
     private static string TextOf(FakeLogCollector log) => string.Join('\n', log.GetSnapshot().Select(static record =>
         $"{record.Message} {record.Exception} {string.Join(' ', record.StructuredState?.Select(static field => field.Value) ?? [])}"));
