@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Npgsql;
 
 namespace StackEnv.Merge.Tests.Surroundings;
@@ -8,6 +9,7 @@ namespace StackEnv.Merge.Tests.Surroundings;
 public sealed class JournalTransactionTests : DatabaseTest
 {
     private const string Fails = "SELECT 1 / 0";
+    private const string FirstOfSecondFlush = "DECLARE stackenv_merge";
 
     [Theory]
     [InlineData("COMMIT")]
@@ -139,6 +141,92 @@ public sealed class JournalTransactionTests : DatabaseTest
         }
     }
 
+    [Theory]
+    [InlineData("COMMIT")]
+    [InlineData("END WORK")]
+    [InlineData("ABORT")]
+    [InlineData("ROLLBACK")]
+    [InlineData("Rollback Transaction")]
+    [InlineData("ROLLBACK AND CHAIN")]
+    [InlineData("; ; commit")]
+    [InlineData("-- audit\r/* of /* both */ */ COMMIT")]
+    [InlineData("PREPARE TRANSACTION 'merge'")]
+    [InlineData("SELECT 1", true)]
+    public async Task A_command_that_would_divide_the_transaction_is_refused_before_anything_of_the_journals_is_sent(
+        string statement, bool hasErrorBarrier = false)
+    {
+        await Database.ExecuteAsync("CREATE TABLE notes (note text)");
+        var id = await Database.InsertAsync();
+        var before = await Database.FootprintAsync(id);
+        var journal = new Journal((_, result) => result.Env.ContainsKey("BAD")
+            ? [new("INSERT INTO notes VALUES ('first')"), new(statement) { AppendErrorBarrier = hasErrorBarrier }]
+            : []);
+        await using var lane = await ProxiedMerger.CreateAsync(Database.ConnectionString, id, journals: journal);
+        var process = lane.Proxy.NewestProcess;
+        lane.Proxy.Arm(WireFault.BeforeClient(FirstOfSecondFlush, WireAction.Pass));
+
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: false, () => lane.Merger.MergeAsync(id, Changes(("BAD", "1"))));
+
+        Assert.Contains(
+            $"The journal {typeof(Journal)} returned a command {(hasErrorBarrier ? "with an error barrier" : "that ends the transaction")}",
+            failure.Message,
+            StringComparison.Ordinal);
+        Assert.False(lane.Proxy.HasStruck, "The second flush was sent.");
+
+        // The merge up to its UPDATE, and the rollback on the way back to the pool.
+        Assert.Equal(2, lane.Proxy.RoundTrips);
+        Assert.Equal(before, await Database.FootprintAsync(id));
+        Assert.True((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+        Assert.Equal([process], lane.Proxy.Processes);
+        Assert.Equal(0, await Database.ScalarAsync<long>("SELECT count(*) FROM notes"));
+    }
+
+    // Two round trips of a refused merge and none of its second flush prove something only if the same text is seen otherwise.
+    [Fact]
+    public async Task A_command_that_is_not_refused_is_sent_after_the_marker()
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedMerger.CreateAsync(
+            Database.ConnectionString, id, journals: new Journal(static (_, _) => [new("SELECT 1")]));
+        lane.Proxy.Arm(WireFault.BeforeClient(FirstOfSecondFlush, WireAction.Pass));
+
+        await lane.Merger.MergeAsync(id, Changes(("A", "1")));
+
+        Assert.True(lane.Proxy.HasStruck);
+    }
+
+    [Theory]
+    [InlineData(true, "COMMIT")]
+    [InlineData(true, "COMMIT", "INSERT INTO notes VALUES ('late')")]
+    [InlineData(true, "COMMIT", "BEGIN", "INSERT INTO notes VALUES ('late')")]
+    [InlineData(true, "COMMIT AND CHAIN", "INSERT INTO notes VALUES ('late')")]
+    [InlineData(false, "ROLLBACK")]
+    [InlineData(false, "ROLLBACK", "INSERT INTO notes VALUES ('late')")]
+    [InlineData(false, "ROLLBACK", "BEGIN", "INSERT INTO notes VALUES ('late')")]
+    [InlineData(false, "ROLLBACK AND CHAIN", "INSERT INTO notes VALUES ('late')")]
+    public async Task A_transaction_that_ends_past_the_checks_has_lost_the_marker_so_COMMIT_is_skipped_and_the_outcome_is_unknown(
+        bool isCommitted, params string[] statements)
+    {
+        await Database.ExecuteAsync("CREATE TABLE notes (note text)");
+        var id = await Database.InsertAsync();
+        var merger = Database.MergerWith(new Journal((_, _) =>
+        {
+            NpgsqlBatchCommand[] commands = [.. statements.Select(static sql => new NpgsqlBatchCommand(sql))];
+            commands[0].CommandText = "SELECT 1";
+            var parameter = new LateParameter(() => commands[0].CommandText = statements[0]);
+            return [new("SELECT $1") { Parameters = { parameter } }, .. commands];
+        }));
+
+        var failure = await MergeFails.WithAsync(
+            MergeFails.OutcomeUnknown, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Contains("A journal ended the transaction", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(isCommitted ? """{"A": "1"}""" : "{}", await Database.EnvAsync(id));
+        Assert.Equal(0, await Database.ScalarAsync<long>("SELECT count(*) FROM notes"));
+        Assert.True((await Database.Merger.MergeAsync(id, Changes(("NEXT", "1")))).Changed);
+    }
+
     [Fact]
     public async Task The_journals_after_one_that_ends_the_transaction_are_not_reported_as_committed()
     {
@@ -181,5 +269,29 @@ public sealed class JournalTransactionTests : DatabaseTest
         // The next merge can use the connection.
         Assert.True((await Database.Merger.MergeAsync(id, Changes(("NEXT", "1")))).Changed);
         return failure;
+    }
+
+    /// <summary>
+    /// Acts when its value is read for the second time: first the library looks for a stream, then the driver writes it, and the texts of
+    /// the commands after this one are not written yet.
+    /// </summary>
+    private sealed class LateParameter(Action act) : NpgsqlParameter
+    {
+        private int _reads;
+
+        [AllowNull]
+        public override object Value
+        {
+            get
+            {
+                if (++_reads == 2)
+                {
+                    act();
+                }
+
+                return "value";
+            }
+            set => base.Value = value;
+        }
     }
 }
