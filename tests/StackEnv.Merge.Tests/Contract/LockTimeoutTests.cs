@@ -76,6 +76,46 @@ public sealed class LockTimeoutTests : DatabaseTest
         Assert.InRange((await TimeOutAsync(id)).Waited, Limit, Bound);
     }
 
+    [Theory]
+    [InlineData("BEFORE UPDATE", "PERFORM FROM held FOR UPDATE")]
+    [InlineData("BEFORE UPDATE", "LOCK TABLE held")]
+    [InlineData("BEFORE UPDATE", "INSERT INTO held VALUES (2)")]
+    [InlineData("AFTER UPDATE", "PERFORM pg_advisory_xact_lock(number) FROM held")]
+    [InlineData("journal", "SELECT FROM held FOR UPDATE")]
+    [InlineData("journal", "INSERT INTO held VALUES (2)")]
+    [InlineData("COMMIT", "PERFORM FROM held FOR UPDATE")]
+    public async Task A_wait_for_another_lock_ends_in_time_too_and_is_not_a_lock_timeout_of_the_row(string where, string waits)
+    {
+        var limit = Limit / 4;
+        var key = Database.Schema.GetHashCode(StringComparison.Ordinal);
+        await Database.ExecuteAsync($"CREATE TABLE held (number int PRIMARY KEY); INSERT INTO held VALUES ({key})");
+        if (where != "journal")
+        {
+            await Database.ExecuteAsync(where == "COMMIT" ? Trigger.InCommit(waits) : Trigger.On(waits, where));
+        }
+
+        var id = await Database.InsertAsync();
+        var before = await Database.FootprintAsync(id);
+        var merger = new StackEnvMerger(
+            Database.DataSource,
+            new() { LockTimeout = limit },
+            journals: where == "journal" ? [new Journal((_, _) => [new(waits)])] : []);
+        await using (var holder = await Database.HoldAsync("SELECT FROM held, pg_advisory_xact_lock(number) FOR UPDATE OF held"))
+        {
+            await holder.ExecuteAsync("INSERT INTO held VALUES (2)");
+
+            var watch = Stopwatch.StartNew();
+            var failure = await MergeFails.WithAsync(
+                MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(id, Changes(("A", "1"))));
+
+            Assert.InRange(watch.Elapsed, limit, Bound);
+            Assert.Equal(PostgresErrorCodes.LockNotAvailable, Assert.IsType<StackEnvStoreException>(failure).SqlState);
+            Assert.Equal(before, await Database.FootprintAsync(id));
+        }
+
+        Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
     [Fact]
     public async Task A_child_row_that_is_being_inserted_is_not_waited_for()
     {
