@@ -117,6 +117,32 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         }
     }
 
+    // An exception that is transient elsewhere says nothing about the merge: the same journal would throw it again.
+    [Theory]
+    [MemberData(nameof(Exceptions))]
+    public async Task What_a_journal_throws_is_never_transient(string what, Func<Exception> exception)
+    {
+        Journal[] journals =
+        [
+            new((_, _) => throw exception()),
+            new((_, _) => Midway(exception)),
+            new((_, _) =>
+            [
+                new("SELECT $1")
+                {
+                    Parameters = { new() { Value = new ThrowingStream(0, exception), NpgsqlDbType = NpgsqlDbType.Bytea } },
+                },
+            ]),
+        ];
+        foreach (var journal in journals)
+        {
+            var failure = await MergeFails.WithAsync(
+                MergeFails.StoreError, isTransient: false, () => Database.MergerWith(journal).MergeAsync(_id, Changes(("A", "1"))));
+
+            Assert.True(failure.Message.Contains($"The journal {typeof(Journal)} threw", StringComparison.Ordinal), $"{what}: {failure}");
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Parameters))]
     public async Task What_a_parameter_throws_is_not_attached(string what, Func<NpgsqlParameter> parameter)
@@ -327,7 +353,7 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         public void RemoveAt(int index) => throw new NotSupportedException();
     }
 
-    private sealed class ThrowingStream(int after) : Stream
+    private sealed class ThrowingStream(int after, Func<Exception>? exception = null) : Stream
     {
         private long _position;
 
@@ -353,7 +379,7 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         {
             if (_position >= after)
             {
-                throw new IOException(Secret);
+                throw exception?.Invoke() ?? new IOException(Secret);
             }
 
             var read = (int)Math.Min(count, after - _position);
