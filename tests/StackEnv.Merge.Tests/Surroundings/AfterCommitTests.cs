@@ -111,6 +111,86 @@ public sealed class AfterCommitTests : DatabaseTest
         Assert.Equal(before, await Database.FootprintAsync(id));
     }
 
+    // What ends a session within COMMIT cannot be had from a server at will. Here it refuses COMMIT, and the client is told of an end.
+    [Theory]
+    [InlineData("57P01", false)]
+    [InlineData("57P01", true)]
+    [InlineData("57P05", false)]
+    [InlineData("57P05", true)]
+    [InlineData("25P03", false)]
+    [InlineData("25P03", true)]
+    [InlineData("25P04", false)]
+    [InlineData("25P04", true)]
+    public async Task A_session_that_an_interrupt_ends_within_COMMIT_is_not_committed(string sqlState, bool withJournal)
+    {
+        const string refusal = "refused within COMMIT";
+        await Database.ExecuteAsync(Trigger.InCommit($"RAISE EXCEPTION '{refusal}'"));
+        var id = await Database.InsertAsync();
+        var before = await Database.FootprintAsync(id);
+        await using var lane = await ProxiedAsync(id, withJournal: withJournal);
+        lane.Proxy.SayInsteadOf(refusal, WireMessage.Fatal(sqlState, "ProcessInterrupts"));
+
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.True(lane.Proxy.HasStruck);
+        Assert.Equal(sqlState, Assert.IsType<StackEnvStoreException>(failure).SqlState);
+        Assert.Equal(before, await Database.FootprintAsync(id));
+    }
+
+    [Theory]
+    [InlineData("57P01", "quickdie")]
+    [InlineData("57P05", "ProcessClientReadInterrupt")]
+    [InlineData("25P03", "PostgresMain")]
+    [InlineData("25P04", "commitTransaction")]
+    [InlineData("57P02", "ProcessInterrupts")]
+    [InlineData("57P04", "ProcessInterrupts")]
+    [InlineData("40001", "ProcessInterrupts")]
+    public async Task Any_other_end_of_the_session_within_COMMIT_is_unknown(string sqlState, string routine)
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedAsync(id);
+        lane.Proxy.SayInsteadOf("COMMIT", WireMessage.Fatal(sqlState, routine));
+
+        await UnknownAndThereAsync(lane, id);
+    }
+
+    [Theory]
+    [InlineData("23502", false)]
+    [InlineData("23503", false)]
+    [InlineData("23505", false)]
+    [InlineData("23505", true)]
+    [InlineData("23514", true)]
+    [InlineData("P0001", false)]
+    [InlineData("P0001", true)]
+    [InlineData("P0002", false)]
+    public async Task A_constraint_or_a_trigger_that_refuses_COMMIT_after_a_warning_is_not_committed(string sqlState, bool withJournal)
+    {
+        await Database.ExecuteAsync(Trigger.InCommit($"{Warns}; RAISE EXCEPTION SQLSTATE '{sqlState}'"));
+        var id = await Database.InsertAsync();
+        var before = await Database.FootprintAsync(id);
+        var merger = withJournal ? Database.MergerWith(Journal.Silent) : Database.Merger;
+
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: false, () => merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Equal(sqlState, Assert.IsType<StackEnvStoreException>(failure).SqlState);
+        Assert.Contains("COMMIT was refused", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(before, await Database.FootprintAsync(id));
+    }
+
+    [Theory]
+    [InlineData("23505", false)]
+    [InlineData("P0001", true)]
+    public async Task A_refusal_of_COMMIT_that_is_followed_by_a_lost_connection_is_unknown(string sqlState, bool withJournal)
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedAsync(id, withJournal: withJournal);
+        lane.Proxy.SayInsteadOf("COMMIT", WireMessage.Error(sqlState, "exec_stmt_raise"));
+
+        await UnknownAndThereAsync(lane, id);
+    }
+
     [Fact]
     public async Task A_journals_warning_does_not_make_an_interrupted_commit_unknown()
     {
