@@ -99,6 +99,20 @@ public sealed class PostgresAssumptionTests : DatabaseTest
             Database.DataSource, Begin, "SET LOCAL statement_timeout = 100", "SET LOCAL statement_timeout TO DEFAULT",
             "SELECT 'x' FROM pg_sleep(0.3)", "COMMIT"));
 
+    [Fact]
+    public async Task A_statement_timeout_does_not_bound_COMMIT_whose_deferred_triggers_run_as_long_as_they_like()
+    {
+        await Database.ExecuteAsync(Trigger.InCommit("PERFORM pg_sleep(1)", "AFTER INSERT"));
+        await using var limited = Database.DataSourceWith(static settings => settings.Options = "-c statement_timeout=300");
+
+        await ReadAsync(limited, Begin, "INSERT INTO stacks (slug) VALUES ('slow')", "COMMIT");
+        var failure = await Assert.ThrowsAsync<PostgresException>(() => ReadAsync(
+            limited, Begin, "INSERT INTO stacks (slug) VALUES ('too slow')", "SET CONSTRAINTS ALL IMMEDIATE", "COMMIT"));
+
+        Assert.Equal(PostgresErrorCodes.QueryCanceled, failure.SqlState);
+        Assert.Equal("slow", await Database.ScalarAsync<string>("SELECT string_agg(slug, ', ') FROM stacks"));
+    }
+
     [Theory]
     [InlineData("COMMIT")]
     [InlineData("ROLLBACK")]

@@ -102,6 +102,21 @@ public sealed class ServerDefaultsTests : DatabaseTest
         Assert.Equal("0", await Database.ScalarAsync<string>("SELECT env_vars->>'SECONDS' FROM stacks WHERE id = $1", id));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_statement_timeout_of_the_hosts_own_does_not_end_a_COMMIT_that_takes_longer(bool withJournal)
+    {
+        await Database.ExecuteAsync(Trigger.InCommit("PERFORM pg_sleep(1)"));
+        var id = await Database.InsertAsync();
+        await using var hurried = Database.DataSourceWith(static settings => settings.Options = "-c statement_timeout=500");
+        var merger = new StackEnvMerger(hurried, journals: withJournal ? [Journal.Silent] : []);
+
+        Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+
+        Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
+    }
+
     [Fact]
     public async Task A_transaction_timeout_of_the_hosts_own_ends_the_merge_which_is_then_not_committed()
     {
