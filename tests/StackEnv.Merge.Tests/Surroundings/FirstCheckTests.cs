@@ -5,6 +5,9 @@ namespace StackEnv.Merge.Tests.Surroundings;
 /// <summary>A merger checks its table once, before its first transaction: what that costs, and what it must not break.</summary>
 public sealed class FirstCheckTests : SurroundingsTest
 {
+    // A column's role, in a row of the catalogs' answer.
+    private const string Answer = "updated_at";
+
     [Theory]
     [InlineData(40)]
     [InlineData(1)]
@@ -137,6 +140,33 @@ public sealed class FirstCheckTests : SurroundingsTest
             Assert.InRange(elapsed, TimeSpan.FromSeconds(0.9), TimeSpan.FromSeconds(5));
         }
 
+        Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
+    [Theory]
+    [InlineData(WireAction.Silence)]
+    [InlineData(WireAction.Blackhole)]
+    public async Task A_first_check_that_is_not_answered_is_bounded_and_nothing_is_written(WireAction action)
+    {
+        var id = await Database.InsertAsync();
+        var before = await Database.FootprintAsync(id);
+        var (proxy, dataSource) = WireProxy.InFrontOf(
+            Database.ConnectionString, static settings => (settings.MaxPoolSize, settings.CancellationTimeout) = (1, 500));
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
+        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromMilliseconds(1) });
+        proxy.Arm(action == WireAction.Silence ? WireFault.BeforeServer(Answer, action) : WireFault.BeforeClient("indisunique", action));
+
+        var (_, elapsed) = await TimeAsync(() => MergeFails.WithAsync(
+            MergeFails.StoreError,
+            isTransient: true,
+            () => merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60))));
+
+        // The limit is 5 seconds more than LockTimeout, for each read.
+        Assert.True(proxy.HasStruck);
+        Assert.InRange(elapsed, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30));
+        proxy.Release(deliver: false);
+        Assert.Equal(before, await Database.FootprintAsync(id));
         Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }
 
