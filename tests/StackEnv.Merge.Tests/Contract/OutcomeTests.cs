@@ -1,4 +1,5 @@
 using Npgsql;
+using StackEnv.LocalPostgres;
 
 namespace StackEnv.Merge.Tests;
 
@@ -136,6 +137,31 @@ public sealed class OutcomeTests : DatabaseTest
         Assert.Equal("A", Assert.Single(result.AddedKeys));
         Assert.Equal("NEW", Assert.Single(result.DeletedKeys));
         Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(created));
+    }
+
+    // A view stands in for a stack that is created before the UPDATE of both attempts: only an UPDATE sees its rows.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task If_the_second_attempt_finds_such_a_stack_too_it_is_not_found_and_there_is_no_third(bool withJournal)
+    {
+        await Database.ExecuteAsync("CREATE VIEW late AS SELECT * FROM stacks WHERE current_query() LIKE 'UPDATE%'");
+        var id = await Database.InsertAsync("""{"OLD": "o"}""");
+        var before = await Database.FootprintAsync(id);
+        var asked = 0;
+        await using var log = await StatementLog.StartAsync(Database.ConnectionString);
+        var merger = new StackEnvMerger(
+            log.DataSource,
+            new() { Table = "late" },
+            journals: withJournal ? [new Journal((_, _) => { asked++; return []; })] : []);
+
+        await Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync(id, Changes(("A", "1"), ("OLD", ""))));
+
+        Assert.Equal(
+            ["BEGIN", "ROLLBACK", "BEGIN", "ROLLBACK"],
+            log.Take().Select(static statement => statement.Split(' ')[0]).Where(static word => word is "BEGIN" or "COMMIT" or "ROLLBACK"));
+        Assert.Equal(0, asked);
+        Assert.Equal(before, await Database.FootprintAsync(id));
     }
 
     [Fact]
