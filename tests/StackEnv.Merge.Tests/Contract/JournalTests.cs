@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Pipelines;
 using Npgsql;
 
 namespace StackEnv.Merge.Tests;
@@ -225,6 +226,29 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
         Assert.True(failure.IsTransient);
         Assert.Contains($"The journal {typeof(Journal)} was not ready within 5.001 s.", failure.Message, StringComparison.Ordinal);
         Assert.Equal("""{"B": "2", "OLD": "o"}""", await Database.EnvAsync(_id));
+    }
+
+    [Theory]
+    [InlineData("stalls")]
+    [InlineData("trickles")]
+    public async Task A_stream_that_does_not_end_does_not_hold_the_row_forever(string how)
+    {
+        var pipe = new Pipe();
+        await using var stream = pipe.Reader.AsStream();
+        var merger = Impatient(new Journal((_, _) => [new("SELECT $1::bytea") { Parameters = { new() { Value = stream } } }]));
+
+        var merging = merger.MergeAsync(_id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(60));
+        while (how == "trickles" && await Task.WhenAny(merging, Task.Delay(20)) != merging)
+        {
+            await pipe.Writer.WriteAsync(new byte[1]);
+        }
+
+        // As of a slow Record: the journal was not ready in time, and the next time it may be.
+        var failure = await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => merging);
+        Assert.Contains($"The journal {typeof(Journal)} was not ready within 5.001 s.", failure.Message, StringComparison.Ordinal);
+        Assert.Equal("""{"OLD": "o"}""", await Database.EnvAsync(_id));
+        Assert.True((await Database.Merger.MergeAsync(_id, Changes(("A", "1")))).Changed);
+        await pipe.Writer.CompleteAsync();
     }
 
     [Theory]
