@@ -41,11 +41,20 @@ public sealed class WireProxy : IAsyncDisposable
     /// <summary>What every new connection is told instead of reaching the server; <see langword="null"/> to let it through.</summary>
     public WireMessage? LoginRefusal { get; set; }
 
-    /// <summary>Whether the armed fault has struck.</summary>
-    public bool HasStruck => _struck.Task.IsCompleted;
+    /// <summary>Whether the message of the armed fault has come. True before the client can notice anything.</summary>
+    public bool HasStruck
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _struckSession is not null;
+            }
+        }
+    }
 
     /// <summary>
-    /// Completes when the armed fault strikes, with the id of the server process behind the connection, or 0 if it is not known yet.
+    /// Completes when the armed fault has struck, with the id of the server process behind the connection, or 0 if it is not known yet.
     /// </summary>
     public Task<int> Struck => _struck.Task;
 

@@ -47,12 +47,17 @@ internal sealed class JournalEntries
                 ThrowIfLate(startedAt, limit);
             }
 
-            // Only now, because a journal can still change a command that it has returned before.
+            foreach (var (command, type) in journal._entries)
+            {
+                current = type;
+                await BufferStreamsAsync(command, startedAt, limit, cancellationToken).ConfigureAwait(false);
+            }
+
+            // Only now, because until here a journal can change a command that it has returned.
             foreach (var (command, type) in journal._entries)
             {
                 current = type;
                 ThrowIfUnfit(command);
-                await BufferStreamsAsync(command, startedAt, limit, cancellationToken).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -117,29 +122,37 @@ internal sealed class JournalEntries
 
     // A stream is read now, and not when the command is sent: what it throws then would look like a lost connection.
     private static async Task BufferStreamsAsync(
-        NpgsqlBatchCommand command, long startedAt, TimeSpan limit, CancellationToken cancellationToken)
+        NpgsqlBatchCommand? command, long startedAt, TimeSpan limit, CancellationToken cancellationToken)
     {
-        foreach (NpgsqlParameter parameter in command.Parameters)
+        foreach (NpgsqlParameter parameter in (IEnumerable<NpgsqlParameter>?)command?.Parameters ?? [])
         {
             if (parameter.Value is Stream stream)
             {
-                var buffer = new MemoryStream();
-                var copy = stream.CopyToAsync(buffer, cancellationToken);
-                var left = limit - Stopwatch.GetElapsedTime(startedAt);
-                try
-                {
-                    await copy.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
-                }
-                catch (TimeoutException) when (!copy.IsFaulted)
-                {
-                    throw Late(limit);
-                }
-
-                ThrowIfLate(startedAt, limit);
-                buffer.Position = 0;
-                parameter.Value = buffer;
+                parameter.Value = await BufferAsync(stream, startedAt, limit, cancellationToken).ConfigureAwait(false);
             }
         }
+    }
+
+    private static async Task<MemoryStream> BufferAsync(
+        Stream stream, long startedAt, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        var left = limit - Stopwatch.GetElapsedTime(startedAt);
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limited.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+        var buffer = new MemoryStream();
+        try
+        {
+            // It may not heed the token.
+            await stream.CopyToAsync(buffer, limited.Token).WaitAsync(limited.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (limited.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw Late(limit);
+        }
+
+        ThrowIfLate(startedAt, limit);
+        buffer.Position = 0;
+        return buffer;
     }
 
 #pragma warning disable CA1064 // It never leaves this class.

@@ -96,7 +96,7 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
         var advice = reached switch
         {
             _ when Provenance.IsStandby(refused, reached) => "The server is a standby, or read-only: merges need the primary.",
-            MergeStep.Commit when refused.SqlState is PostgresErrorCodes.LockNotAvailable =>
+            MergeStep.Commit when refused.SqlState is PostgresErrorCodes.LockNotAvailable && Provenance.ContextOf(refused).Length == 0 =>
                 "COMMIT waited for another transaction: transactions that send NOTIFY commit one at a time in the whole server.",
             MergeStep.LockedRead or MergeStep.GuardedUpdate =>
                 SchemaAdvice.For(refused, transaction.Refused!, lockedReadCompleted: reached > MergeStep.LockedRead, Stack, table),

@@ -251,6 +251,23 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
         await pipe.Writer.CompleteAsync();
     }
 
+    [Fact]
+    public async Task A_slow_Record_and_a_stream_that_does_not_end_share_one_limit()
+    {
+        await using var stream = new Pipe().Reader.AsStream();
+        var merger = Impatient(new Journal((_, _) =>
+        {
+            Thread.Sleep(4_000);
+            return [new("SELECT $1::bytea") { Parameters = { new() { Value = stream } } }];
+        }));
+
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        await MergeFails.WithAsync(MergeFails.StoreError, () => merger.MergeAsync(_id, Changes(("A", "1"))));
+
+        // 5.001 s of both, and not 4 s and then another 5.001 s.
+        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(8));
+    }
+
     [Theory]
     [InlineData(0, 1)]
     [InlineData(1, 2)]

@@ -182,6 +182,25 @@ public sealed class JournalTransactionTests : DatabaseTest
         Assert.Equal(0, await Database.ScalarAsync<long>("SELECT count(*) FROM notes"));
     }
 
+    [Fact]
+    public async Task A_command_that_a_stream_changes_while_it_is_read_is_checked_after_that()
+    {
+        var id = await Database.InsertAsync();
+        var before = await Database.FootprintAsync(id);
+        var merger = Database.MergerWith(new Journal((_, _) =>
+        {
+            var harmless = new NpgsqlBatchCommand("SELECT 1");
+            var stream = new ActingStream(() => harmless.CommandText = "COMMIT");
+            return [harmless, new("SELECT $1::bytea") { Parameters = { new() { Value = stream } } }];
+        }));
+
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: false, () => merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.Contains("returned a command that ends the transaction", failure.Message, StringComparison.Ordinal);
+        Assert.Equal(before, await Database.FootprintAsync(id));
+    }
+
     // Two round trips of a refused merge and none of its second flush prove something only if the same text is seen otherwise.
     [Fact]
     public async Task A_command_that_is_not_refused_is_sent_after_the_marker()
@@ -269,6 +288,15 @@ public sealed class JournalTransactionTests : DatabaseTest
         // The next merge can use the connection.
         Assert.True((await Database.Merger.MergeAsync(id, Changes(("NEXT", "1")))).Changed);
         return failure;
+    }
+
+    private sealed class ActingStream(Action act) : MemoryStream([1])
+    {
+        public override Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
+        {
+            act();
+            return base.CopyToAsync(destination, bufferSize, cancellationToken);
+        }
     }
 
     /// <summary>
