@@ -51,6 +51,24 @@ public sealed class PostgresAssumptionTests : DatabaseTest
         Assert.Equal(before, await Database.FootprintAsync(id));
     }
 
+    // So a version of its own tells writes of the set from all others.
+    [Theory]
+    [InlineData("status = 'failed'")]
+    [InlineData("slug = slug")]
+    public async Task An_UPDATE_of_any_column_changes_xmin_and_no_column_that_it_does_not_set(string set)
+    {
+        await Database.ExecuteAsync("ALTER TABLE stacks ADD version bigint NOT NULL DEFAULT 7");
+        var id = await Database.InsertAsync();
+        var before = await XminAsync();
+
+        await Database.ExecuteAsync($"UPDATE stacks SET {set} WHERE id = $1", id);
+
+        Assert.NotEqual(before, await XminAsync());
+        Assert.Equal(7, await Database.ScalarAsync<long>("SELECT version FROM stacks WHERE id = $1", id));
+
+        Task<string?> XminAsync() => Database.ScalarAsync<string>("SELECT xmin::text FROM stacks WHERE id = $1", id);
+    }
+
     [Theory]
     [InlineData("lock_timeout", null)]
     [InlineData("statement_timeout", PostgresErrorCodes.QueryCanceled)]

@@ -25,6 +25,47 @@ public sealed class ConcurrencyTests : DatabaseTest
     }
 
     [Fact]
+    public async Task Merges_and_writers_that_write_in_one_statement_lose_no_key_of_each_other()
+    {
+        const int Merges = 200;
+        const int Writers = 8;
+        const int WritesOfEach = 25;
+        var id = await Database.InsertAsync("""{"OLD": "o", "KEPT": "k"}""");
+        var merger = Database.MergerWith(static options => options.LockTimeout = TimeSpan.FromSeconds(60));
+        Task[] writing;
+        Task<MergeResult>[] merging;
+        await using (await Database.LockAsync(id))
+        {
+            merging =
+            [
+                .. Enumerable.Range(0, Merges)
+                    .Select(number => merger.MergeAsync(id, Changes(($"MERGED_{number}", "m"), ("OLD", null)))),
+            ];
+            writing = [.. Enumerable.Range(0, Writers).Select(WriteAsync)];
+            await Database.WaitersAsync(4);
+        }
+
+        var results = await Task.WhenAll(merging);
+        await Task.WhenAll(writing);
+
+        var expected = Enumerable.Range(0, Merges).Select(static number => $"MERGED_{number}")
+            .Concat(Enumerable.Range(0, Writers * WritesOfEach).Select(static number => $"WRITTEN_{number}"))
+            .Append("KEPT");
+        Assert.Equal(
+            expected.Order(StringComparer.Ordinal), EnvText.Parse((await Database.EnvAsync(id))!).Keys.Order(StringComparer.Ordinal));
+        Assert.Equal((Merges, 1), (results.Sum(static result => result.KeysSet), results.Sum(static result => result.KeysDeleted)));
+
+        async Task WriteAsync(int writer)
+        {
+            for (var number = writer * WritesOfEach; number < (writer + 1) * WritesOfEach; number++)
+            {
+                await Database.ExecuteAsync(
+                    "UPDATE stacks SET env_vars = env_vars || $2::text::jsonb WHERE id = $1", id, $$"""{"WRITTEN_{{number}}": "w"}""");
+            }
+        }
+    }
+
+    [Fact]
     public async Task Of_concurrent_merges_that_want_the_same_change_only_one_writes()
     {
         var id = await Database.InsertAsync("""{"OLD": "o"}""");

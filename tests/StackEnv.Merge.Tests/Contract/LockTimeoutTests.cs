@@ -150,6 +150,54 @@ public sealed class LockTimeoutTests : DatabaseTest
     }
 
     [Fact]
+    public async Task While_a_merge_holds_its_stack_a_plain_read_gets_the_old_set_at_once_and_the_table_is_locked_as_by_any_UPDATE()
+    {
+        var id = await Database.InsertAsync("""{"A": "old"}""");
+        var held = new TaskCompletionSource();
+        using var goOn = new ManualResetEventSlim();
+        var merging = Task.Run(() => Database.MergerWith(new Journal((_, _) =>
+        {
+            held.SetResult();
+            goOn.Wait(Bound);
+            return [];
+        })).MergeAsync(id, Changes(("A", "new"))));
+        await held.Task;
+
+        var read = await Database.EnvAsync(id).WaitAsync(Limit);
+
+
+        // A locked read takes ROW SHARE, which is weaker.
+        var locks = await Database.ScalarAsync<string>(
+            "SELECT string_agg(DISTINCT mode, ' ' ORDER BY mode) FROM pg_locks " +
+            "WHERE relation = 'stacks'::regclass AND mode NOT IN ('AccessShareLock', 'RowShareLock')");
+
+        goOn.Set();
+        Assert.True((await merging).Changed);
+        Assert.Equal(("""{"A": "old"}""", "RowExclusiveLock"), (read, locks));
+    }
+
+    [Fact]
+    public async Task The_wait_for_a_connection_does_not_count()
+    {
+        var id = await Database.InsertAsync();
+        await using var log = await StatementLog.StartAsync(
+            new NpgsqlConnectionStringBuilder(Database.ConnectionString) { MaxPoolSize = 1 }.ConnectionString);
+        var merger = new StackEnvMerger(log.DataSource, new() { LockTimeout = Limit });
+        Task<MergeResult> merging;
+        await using (await log.DataSource.OpenConnectionAsync())
+        {
+            merging = merger.MergeAsync(id, Changes(("A", "1")));
+            await Task.Delay(1.5 * Limit);
+            Assert.False(merging.IsCompleted);
+        }
+
+        Assert.True((await merging).Changed);
+
+        // The wait for the row has the whole limit.
+        Assert.Contains("SET LOCAL lock_timeout = 1000", log.Take());
+    }
+
+    [Fact]
     public async Task A_limit_of_one_millisecond_and_the_longest_one_are_both_understood()
     {
         var id = await Database.InsertAsync();

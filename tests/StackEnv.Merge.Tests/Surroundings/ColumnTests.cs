@@ -121,11 +121,48 @@ public sealed class ColumnTests : SurroundingsTest
             $"INSERT INTO app (id, slug, status, {column}) VALUES (gen_random_uuid(), 'shop', 'healthy', $1::text::{type})", value);
         var merger = Versioned();
 
-        var failure = await AssertUnsuitableAsync(merger, "shop", column, "ALTER TABLE");
-        var statement = failure.Message[failure.Message.IndexOf("ALTER TABLE", StringComparison.Ordinal)..];
-        await Database.ExecuteAsync(statement[..(statement.IndexOf(';', StringComparison.Ordinal) + 1)]);
+        await ExecuteAdviceAsync(await AssertUnsuitableAsync(merger, "shop", column, "ALTER TABLE"), ";");
 
         Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
+    }
+
+    [Theory]
+    [InlineData("env_vars", "jsonb GENERATED ALWAYS AS ('{}') STORED", "DROP EXPRESSION;")]
+    [InlineData(
+        "updated_at", "timestamptz GENERATED ALWAYS AS ('2020-01-01 00:00:00+00'::timestamptz) STORED", "DROP EXPRESSION;")]
+    [InlineData("version", "bigint GENERATED ALWAYS AS (7) STORED", "DROP EXPRESSION;")]
+    [InlineData("version", "bigint GENERATED ALWAYS AS IDENTITY", "DROP IDENTITY;")]
+    public async Task The_statement_given_makes_a_generated_column_an_ordinary_one_and_the_same_merger_works(
+        string column, string type, string end)
+    {
+        await CreateAsync(column, type);
+        await Database.ExecuteAsync("INSERT INTO app (id, slug, status) VALUES (gen_random_uuid(), 'shop', 'healthy')");
+        var merger = Versioned();
+
+        await ExecuteAdviceAsync(await AssertUnsuitableAsync(merger, "shop", $"\"{column}\"", "generated", end), end);
+
+        Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
+        Assert.Equal("{\"A\": \"1\"} t", await Database.ScalarAsync<string>(
+            "SELECT concat_ws(' ', env_vars, updated_at > now() - interval '1 h' AND version > 0) FROM app"));
+    }
+
+    [Theory]
+    [InlineData("char(80)", "shop", "shop")]
+    [InlineData("public.citext", "Shop", "Shop")]
+    [InlineData("state", "healthy", "healthy")]
+    [InlineData("jsonb", "7", "7")]
+    [InlineData("boolean", "true", "true")]
+    public async Task The_statement_given_converts_the_key_and_the_same_merger_works(string type, string value, string key)
+    {
+        await Database.ExecuteAsync("CREATE EXTENSION IF NOT EXISTS citext SCHEMA public");
+        await CreateAsync("slug", type);
+        await Database.ExecuteAsync(
+            $"INSERT INTO app (id, slug, status, env_vars) VALUES (gen_random_uuid(), $1::text::{type}, 'healthy', '{{}}')", value);
+        var merger = Versioned();
+
+        await ExecuteAdviceAsync(await AssertUnsuitableAsync(merger, key, "\"slug\"", "ALTER TABLE"), ";");
+
+        Assert.True((await merger.MergeAsync(key, Changes(("A", "1")))).Changed);
     }
 
     [Theory]
@@ -239,6 +276,14 @@ public sealed class ColumnTests : SurroundingsTest
         long number => number,
         _ => (string)key,
     };
+
+    // The statement of the message that ends like this.
+    private Task ExecuteAdviceAsync(StackEnvMergeException failure, string end)
+    {
+        var stop = failure.Message.IndexOf(end, StringComparison.Ordinal) + end.Length;
+        var start = failure.Message.LastIndexOf("ALTER TABLE", stop, StringComparison.Ordinal);
+        return Database.ExecuteAsync(failure.Message[start..stop]);
+    }
 
     private StackEnvMerger Versioned() => App(static options => options.VersionColumn = "version");
 

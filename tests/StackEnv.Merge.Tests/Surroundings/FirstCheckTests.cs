@@ -203,6 +203,32 @@ public sealed class FirstCheckTests : SurroundingsTest
         Assert.Contains(advice, failure.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("RENAME status TO state", "RENAME state TO status", "DROP CONSTRAINT stacks_pkey")]
+    [InlineData("RENAME status TO state", "RENAME state TO status", "ALTER updated_at TYPE timestamp")]
+    [InlineData("DROP updated_at", "ADD updated_at timestamptz", "DROP CONSTRAINT stacks_pkey")]
+    [InlineData("ALTER env_vars DROP DEFAULT, ALTER env_vars TYPE text", "ALTER env_vars TYPE jsonb USING env_vars::jsonb",
+        "ALTER updated_at TYPE timestamp")]
+    public async Task After_an_error_about_a_name_or_a_type_the_next_merge_checks_the_table_again(
+        string breaks, string restores, string makesUnsuitable)
+    {
+        var id = await Database.InsertAsync();
+        await Database.Merger.MergeAsync(id, Changes(("A", "1")));
+        await AlterAsync(breaks);
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => Database.Merger.MergeAsync(id, Changes(("A", "2"))));
+        Assert.StartsWith("42", failure.SqlState, StringComparison.Ordinal);
+
+        // A merger that does not look again would write: no statement of a merge fails in such a table.
+        await AlterAsync(restores);
+        await AlterAsync(makesUnsuitable);
+        var before = await Database.FootprintAsync(id);
+
+        await MergeFails.WithAsync(MergeFails.UnsuitableTable, () => Database.Merger.MergeAsync(id, Changes(("A", "3"))));
+        Assert.Equal(before, await Database.FootprintAsync(id));
+
+        Task AlterAsync(string alter) => Database.ExecuteAsync($"ALTER TABLE stacks {alter}");
+    }
+
     [Fact]
     public async Task A_temporary_table_that_hides_the_table_is_the_one_that_is_checked()
     {

@@ -73,42 +73,68 @@ public sealed class PrivilegeTests : SurroundingsTest
     [InlineData("pg_catalog.pg_class")]
     [InlineData("pg_catalog.pg_index, pg_catalog.pg_attribute, pg_catalog.pg_type")]
     [InlineData("pg_catalog.pg_depend, pg_catalog.pg_trigger, pg_catalog.pg_constraint, pg_catalog.pg_collation")]
-    public async Task A_catalog_that_may_not_be_read_refuses_nothing(string catalogs)
+    public async Task A_catalog_that_may_not_be_read_refuses_nothing(string catalogs) =>
+        await WithoutAsync(catalogs, async settings =>
+        {
+            // The driver reads pg_type itself when it first connects, unless it is told not to.
+            var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+            builder.ConfigureTypeLoading(static loading => loading.EnableTypeLoading(false));
+            await using var dataSource = builder.Build();
+            var merger = App(dataSource: dataSource);
+
+            Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
+            Assert.True((await merger.MergeAsync("shop", Changes(("A", "2")))).Changed);
+        });
+
+    [Theory]
+    [InlineData("pg_catalog.pg_trigger", "error", true)]
+    [InlineData("pg_catalog.pg_trigger", "notice", true)]
+    [InlineData(null, "error", true)]
+    [InlineData(null, "notice", false)]
+    public async Task Warnings_of_COMMIT_are_let_through_unless_the_session_is_known_to_show_them(
+        string? unreadable, string clientMinMessages, bool letsThrough) => await WithoutAsync(unreadable, async settings =>
+        {
+            var (proxy, dataSource) = WireProxy.InFrontOf(
+                settings.ConnectionString, options => options.Options = $"-c client_min_messages={clientMinMessages}");
+            await using var disposeProxy = proxy;
+            await using var disposeDataSource = dataSource;
+            var merger = App(dataSource: dataSource);
+
+            for (var turn = 0; turn < 2; turn++)
+            {
+                proxy.Arm(WireFault.BeforeClient("SET LOCAL client_min_messages = warning", WireAction.Pass));
+                Assert.True((await merger.MergeAsync("shop", Changes(("A", $"{turn}")))).Changed);
+                Assert.Equal(letsThrough, proxy.HasStruck);
+            }
+        });
+
+    // A database of its own, because the catalogs of one are the same for all of its schemas.
+    private async Task WithoutAsync(string? unreadable, Func<NpgsqlConnectionStringBuilder, Task> merge)
     {
         var name = $"hardened_{Guid.NewGuid():N}";
+        await using var role = await TestRole.CreateAsync(Database);
         await Database.ExecuteAsync($"CREATE DATABASE {name}");
         try
         {
-            await using var role = await TestRole.CreateAsync(Database);
-            await using (var owner = Database.DataSourceWith(
-                settings => (settings.Database, settings.SearchPath, settings.Pooling) = (name, "public", false)))
+            await using var owner = Database.DataSourceWith(
+                settings => (settings.Database, settings.SearchPath, settings.Pooling) = (name, "public", false));
+            await RunAsync(
+                owner,
+                $"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', " +
+                "'healthy', '{}')");
+            await RunAsync(owner, $"GRANT SELECT (slug, status, env_vars), UPDATE (env_vars, updated_at) ON app TO {role.Name}");
+            if (unreadable is not null)
             {
-                await RunAsync(
-                    owner,
-                    $"CREATE TABLE app ({Columns}, PRIMARY KEY (slug)); INSERT INTO app VALUES (gen_random_uuid(), NULL, 'shop', " +
-                    $"'healthy', '{{}}')");
-                await RunAsync(
-                    owner,
-                    $"GRANT SELECT (slug, status, env_vars), UPDATE (env_vars, updated_at) ON app TO {role.Name}; REVOKE SELECT ON " +
-                    $"{catalogs} FROM PUBLIC");
-
-                // The driver reads pg_type itself when it first connects, unless it is told not to.
-                var settings = new NpgsqlConnectionStringBuilder(role.DataSource.ConnectionString)
-                {
-                    Password = role.Password,
-                    Database = name,
-                    SearchPath = "public",
-                    Pooling = false,
-                };
-                var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
-                builder.ConfigureTypeLoading(static loading => loading.EnableTypeLoading(false));
-                await using var dataSource = builder.Build();
-                var merger = App(dataSource: dataSource);
-
-                Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
-                Assert.True((await merger.MergeAsync("shop", Changes(("A", "2")))).Changed);
-                await RunAsync(owner, $"DROP OWNED BY {role.Name}");
+                await RunAsync(owner, $"REVOKE SELECT ON {unreadable} FROM PUBLIC");
             }
+
+            await merge(new(role.DataSource.ConnectionString)
+            {
+                Password = role.Password,
+                Database = name,
+                SearchPath = "public",
+                Pooling = false,
+            });
         }
         finally
         {

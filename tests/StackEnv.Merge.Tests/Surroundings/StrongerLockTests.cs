@@ -1,3 +1,5 @@
+using StackEnv.LocalPostgres;
+
 namespace StackEnv.Merge.Tests.Surroundings;
 
 /// <summary>
@@ -6,6 +8,15 @@ namespace StackEnv.Merge.Tests.Surroundings;
 /// </summary>
 public sealed class StrongerLockTests : SurroundingsTest
 {
+    // A function that changes a whole row: the source of a trigger that calls it names no column.
+    private const string Versioned =
+        """
+        ALTER TABLE stacks ADD version bigint;
+        CREATE UNIQUE INDEX ON stacks (id, version);
+        CREATE FUNCTION changed(s stacks) RETURNS stacks LANGUAGE plpgsql AS
+            'BEGIN s.version := coalesce(s.version, 0) + 1; RETURN s; END';
+        """;
+
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
 
     private static readonly TimeSpan Bound = Limit + TimeSpan.FromSeconds(2);
@@ -19,6 +30,7 @@ public sealed class StrongerLockTests : SurroundingsTest
         "ALTER TABLE stacks ADD host text GENERATED ALWAYS AS (env_vars->>'HOST') STORED UNIQUE",
         $"ALTER TABLE stacks ADD host text GENERATED ALWAYS AS (env_vars->>'OTHER') STORED UNIQUE; {Trigger.On("NULL")}",
         $"ALTER TABLE stacks ADD version bigint UNIQUE; {Trigger.On("NEW.version := coalesce(OLD.version, 0) + 1")}",
+        $"{Versioned} {Trigger.On("NEW := changed(NEW)")}",
     ];
 
     /// <summary>Those, and one whose trigger does not show in its own text which column it changes.</summary>
@@ -27,21 +39,23 @@ public sealed class StrongerLockTests : SurroundingsTest
         get
         {
             var schemas = new TheoryData<string>();
-            foreach (var row in Schemas)
+            foreach (var schema in Schemas)
             {
-                schemas.Add(row);
+                schemas.Add(schema);
             }
 
-            schemas.Add($"""
-                ALTER TABLE stacks ADD version bigint;
-                CREATE UNIQUE INDEX ON stacks (id, version);
-                CREATE FUNCTION changed(s stacks) RETURNS stacks LANGUAGE plpgsql AS
-                    'BEGIN s.version := coalesce(s.version, 0) + 1; RETURN s; END';
-                {Trigger.On("NEW := changed(NEW)")}
-                """);
+            schemas.Add($"{Versioned} {Trigger.On("RETURN changed(NEW)")}");
             return schemas;
         }
     }
+
+    /// <summary>Assignments by a BEFORE trigger that its source does not show.</summary>
+    public static TheoryData<string> UnseenAssignments =>
+    [
+        "RETURN changed(NEW)",
+        "RETURN jsonb_populate_record(NEW, jsonb_build_object('version', coalesce(OLD.version, 0) + 1))",
+        "SELECT coalesce(OLD.version, 0) + 1 INTO STRICT NEW.version",
+    ];
 
     public static TheoryData<string> SchemasThatNeedNoMore =>
     [
@@ -94,6 +108,43 @@ public sealed class StrongerLockTests : SurroundingsTest
         }
 
         Assert.True((await merger.MergeAsync(id, Changes(("HOST", "free")))).Changed);
+    }
+
+    [Theory]
+    [MemberData(nameof(UnseenAssignments))]
+    public async Task After_a_timeout_in_the_UPDATE_the_merger_takes_the_stronger_lock(string assignment)
+    {
+        var id = await CreateAsync($"{Versioned} {Trigger.On(assignment)}");
+        await using var log = await StatementLog.StartAsync(Database.ConnectionString);
+        var merger = new StackEnvMerger(log.DataSource, new() { LockTimeout = TimeSpan.FromMilliseconds(200) });
+        await merger.MergeAsync(id, Changes(("HOST", "h")));
+        Assert.Equal(("FOR NO KEY UPDATE", true), LastWait());
+
+        await using (await Database.HoldAsync("INSERT INTO child VALUES ($1)", id))
+        {
+            await TimeOutAsync();
+            Assert.Equal(("FOR NO KEY UPDATE", true), LastWait());
+
+            await TimeOutAsync();
+            Assert.Equal(("FOR UPDATE", false), LastWait());
+        }
+
+        Assert.True((await merger.MergeAsync(id, Changes(("HOST", "free")))).Changed);
+        Assert.Equal(("FOR UPDATE", true), LastWait());
+        Assert.Equal(2, await Database.ScalarAsync<long>("SELECT version FROM stacks"));
+
+        Task TimeOutAsync() => Assert.ThrowsAsync<LockTimeoutException>(() => merger.MergeAsync(id, Changes(("HOST", "held"))));
+
+        // How the only locked read ends, and whether the UPDATE came after it.
+        (string Lock, bool HasUpdate) LastWait()
+        {
+            var statements = log.Take();
+            var lockedRead = Assert.Single(
+                statements, static statement => statement.StartsWith("SELECT \"status\"", StringComparison.Ordinal));
+            return (
+                lockedRead[lockedRead.IndexOf("FOR ", StringComparison.Ordinal)..],
+                statements.Any(static statement => statement.StartsWith("UPDATE ", StringComparison.Ordinal)));
+        }
     }
 
     [Theory]
