@@ -93,6 +93,42 @@ public sealed class StandstillTests : DatabaseTest
         Assert.Equal("{}", await Database.EnvAsync(id));
     }
 
+    // The pool has two connections, so one merge into a row runs at a time.
+    [Theory]
+    [InlineData(2)]
+    [InlineData(0)]
+    public async Task A_silent_connection_keeps_its_place_in_line_until_the_driver_gives_it_up(int commandTimeout)
+    {
+        var id = await Database.InsertAsync();
+        var (proxy, dataSource) = WireProxy.InFrontOf(
+            Database.ConnectionString, settings => (settings.MaxPoolSize, settings.CommandTimeout) = (2, commandTimeout));
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
+        var journal = new Journal((_, result) =>
+        {
+            if (result.Env.ContainsKey("FAILS"))
+            {
+                proxy.Arm(WireFault.BeforeServer("ROLLBACK", WireAction.Blackhole));
+                throw new InvalidOperationException("The journal is full.");
+            }
+
+            return [];
+        });
+        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = TimeSpan.FromSeconds(30) }, journals: [journal]);
+        await merger.MergeAsync(id, Changes());
+
+        var failing = merger.MergeAsync(id, Changes(("FAILS", "1")));
+        var next = merger.MergeAsync(id, Changes(("A", "1")));
+        await Assert.ThrowsAsync<StackEnvStoreException>(() => failing.WaitAsync(TimeSpan.FromSeconds(20)));
+        if (commandTimeout == 0)
+        {
+            Assert.False(next.IsCompleted);
+            proxy.Release(deliver: false);
+        }
+
+        Assert.Equal(["A"], (await next.WaitAsync(TimeSpan.FromSeconds(20))).Env.Keys);
+    }
+
     private static void StandStillInTheNextMerge(WireProxy proxy)
     {
         proxy.CancelRequests = CancelRequests.Hang;

@@ -90,6 +90,28 @@ public sealed class PgBouncerRefusalTests(ITestOutputHelper output) : DatabaseTe
 
     [Theory]
     [MemberData(nameof(Versions))]
+    public async Task Where_PgBouncer_waits_longer_the_merge_ends_by_its_own_limit_and_is_never_forwarded(string version)
+    {
+        await using var pooler = await StartAsync(version, "default_pool_size = 1\nquery_wait_timeout = 120");
+
+        // PgBouncer does not answer the cancel of a client that waits for a session.
+        await using var dataSource = pooler.DataSource(static settings => settings.CancellationTimeout = 200);
+        var id = await Database.InsertAsync();
+        var merger = new StackEnvMerger(dataSource, new() { Schema = Database.Schema, LockTimeout = TimeSpan.FromSeconds(1) });
+        await merger.MergeAsync(id, Changes(("WARM", "1")));
+        await using (await TakeTheOnlySessionAsync(dataSource, alsoIdle: 1))
+        {
+            await MergeFails.WithAsync(
+                MergeFails.OutcomeUnknown, isTransient: true,
+                () => merger.MergeAsync(id, Changes(("A", "1"))).WaitAsync(TimeSpan.FromSeconds(1 + 5 + 20)));
+        }
+
+        await UntilMergedAsync(merger, id, output, "B");
+        Assert.Equal("""{"B": "1", "WARM": "1"}""", await Database.EnvAsync(id));
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
     public async Task With_a_journal_a_merge_that_was_not_forwarded_is_not_committed(string version)
     {
         using var heard = new HeardErrors(output);

@@ -149,6 +149,33 @@ public sealed class PgBouncerTests : DatabaseTest
         Assert.Equal(100, await Database.ScalarAsync<long>("SELECT count(*) FROM stacks, jsonb_object_keys(env_vars)"));
     }
 
+    // Transaction mode is not for clients that set something in their sessions, but some do.
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task Resetting_connections_on_close_resets_the_session_of_another_client(string version)
+    {
+        await using var pooler = await StartAsync(version, "default_pool_size = 1");
+        await using var other = pooler.DataSource();
+        var id = await Database.InsertAsync();
+
+        Assert.Equal("123MB", await MergeAfterASettingAsync(noReset: true));
+        Assert.NotEqual("123MB", await MergeAfterASettingAsync(noReset: false));
+
+        async Task<string> MergeAfterASettingAsync(bool noReset)
+        {
+            await using var dataSource = pooler.DataSource(settings => settings.NoResetOnClose = noReset);
+            var merger = Merger(dataSource, TimeSpan.FromSeconds(30));
+            await merger.MergeAsync(id, Changes(("A", $"{noReset}")));
+            await using var set = other.CreateCommand("SET work_mem = '123MB'");
+            await set.ExecuteNonQueryAsync();
+
+            // The driver sends the reset ahead of the next statement of the pooled connection.
+            await merger.MergeAsync(id, Changes(("B", $"{noReset}")));
+            await using var show = other.CreateCommand("SHOW work_mem");
+            return (string)(await show.ExecuteScalarAsync())!;
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Versions))]
     public async Task A_search_path_in_the_connection_string_is_refused_by_name(string version)

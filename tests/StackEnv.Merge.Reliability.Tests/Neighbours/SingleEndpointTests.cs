@@ -54,6 +54,39 @@ public sealed class SingleEndpointTests : IAsyncLifetime
         Assert.True((await merger.MergeAsync(_id, Changes())).Changed);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Each_idle_connection_to_a_lost_primary_fails_one_merge_at_most(bool withJournal)
+    {
+        const int Idle = 3;
+        var (proxy, dataSource) = WireProxy.InFrontOf(_primary.ConnectionString, static settings => settings.MaxPoolSize = Idle);
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
+        var merger = new StackEnvMerger(dataSource, journals: withJournal ? [Journal.Silent] : []);
+        await merger.MergeAsync(_id, new Dictionary<string, string?>());
+        await OpenAtOnceAsync(dataSource, Idle);
+        await _primary.StopAsync(ShutdownMode.Fast);
+        await _standby.ExecuteAsync("SELECT pg_promote()");
+        proxy.PointTo(_standby.ConnectionString);
+
+        MergeResult? result = null;
+        for (var failures = 0; result is null; failures++)
+        {
+            try
+            {
+                result = await merger.MergeAsync(_id, Changes());
+            }
+            catch (StackEnvMergeException failure)
+            {
+                Assert.True(failure.IsTransient, failure.Message);
+                Assert.True(failures < Idle, failure.ToString());
+            }
+        }
+
+        Assert.True(result.Changed);
+    }
+
     private static Dictionary<string, string?> Changes() => new() { ["A"] = "1" };
 
     private static async Task OpenAtOnceAsync(NpgsqlDataSource dataSource, int connections)
