@@ -32,7 +32,7 @@ internal static class TableCatalogSql
               ('version', $8::name)),
           col AS (
             SELECT n.role, a.attnum, a.atttypid, a.attcollation, c.collisdeterministic,
-                   a.attgenerated <> '' OR a.attidentity = 'a' AS is_generated,
+                   CASE a.attidentity WHEN 'a' THEN 'a' ELSE a.attgenerated::text END AS generated,
                    pg_catalog.format_type(a.atttypid, a.atttypmod) AS declared
             FROM target AS t
             CROSS JOIN named AS n
@@ -110,7 +110,7 @@ internal static class TableCatalogSql
                 ELSE g.source LIKE '%' || r.name || '%' AND r.attnum NOT IN (SELECT attnum FROM col WHERE role IN ('key', 'owner')) END),
           pg_catalog.current_setting('client_encoding'),
           pg_catalog.current_setting('client_min_messages') IN ('error', 'fatal', 'panic'),
-          c.role, c.declared, c.is_generated, fit.is_fit, t.is_distributed
+          c.role, c.declared, c.generated, fit.is_fit, t.is_distributed
         FROM target AS t CROSS JOIN col AS c JOIN fit USING (role)
         """;
 

@@ -137,8 +137,8 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
 
     private void CheckColumn(NpgsqlDataReader row, StackRef stack)
     {
-        var (role, declared, isGenerated, isFit, isDistributed) =
-            (row.GetString(7), row.GetString(8), row.GetBoolean(9), row.GetBoolean(10), row.GetBoolean(11));
+        var (role, declared, generated, isFit, isDistributed) =
+            (row.GetString(7), row.GetString(8), row.GetString(9), row.GetBoolean(10), row.GetBoolean(11));
         var table = settings.Table;
         var column = role switch
         {
@@ -150,6 +150,19 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
             _ => table.UpdatedAt,
         };
         var alter = $"ALTER TABLE {table.Name} ALTER COLUMN {column}";
+
+        // This comes first: the server does not change the type of a generated column.
+        if (generated.Length > 0 && (role is "env_vars" or "updated_at" or "version"))
+        {
+            throw Unsuitable(stack, $"Column {column} of {table.Name} is a generated column, which cannot be written: " + generated switch
+            {
+                "a" => $"{alter} DROP IDENTITY;",
+                "v" => $"ALTER TABLE {table.Name} DROP COLUMN {column}, ADD COLUMN {column} " +
+                    $"{(role is "env_vars" ? "jsonb" : role is "version" ? "bigint" : "timestamptz")};",
+                _ => $"{alter} DROP EXPRESSION;",
+            });
+        }
+
         if (!isFit)
         {
             throw Unsuitable(stack, $"Column {column} of {table.Name} is of type {declared}. " + role switch
@@ -166,15 +179,6 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
                 _ => "It must be timestamptz, because other types depend on the session's time zone. If its times are in UTC: " +
                     $"{alter} TYPE timestamptz USING {column}::timestamp AT TIME ZONE 'UTC';",
             });
-        }
-
-        if (isGenerated && (role is "env_vars" or "updated_at" or "version"))
-        {
-            // Only a number can be an identity column.
-            var identity = role is "version" ? $" Or, if it is an identity column: {alter} DROP IDENTITY;" : "";
-            throw Unsuitable(
-                stack,
-                $"Column {column} of {table.Name} is a generated column, which cannot be written: {alter} DROP EXPRESSION;{identity}");
         }
     }
 
