@@ -118,6 +118,7 @@ public sealed class ClientEncodingTests : DatabaseTest
                 MergeFails.UnsuitableTable, isTransient: false, () => merger.MergeAsync(id, Changes(("A", "é"))));
             Assert.Contains("encoding", failure.Message, StringComparison.OrdinalIgnoreCase);
             Assert.Contains("UTF8", failure.Message, StringComparison.OrdinalIgnoreCase);
+            Assert.Contains("PGCLIENTENCODING", failure.Message, StringComparison.Ordinal);
         }
 
         Assert.Equal(before, await Database.FootprintAsync(id));

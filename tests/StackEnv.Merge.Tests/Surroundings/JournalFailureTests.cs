@@ -151,6 +151,20 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         await AssertFailsAsync(new((_, _) => [new("SELECT $1") { Parameters = { parameter() } }, new("SELECT 1")]), what);
     }
 
+    [Fact]
+    public async Task What_a_parameter_throws_is_named_by_its_type_alone()
+    {
+        var parameter = new NpgsqlParameter { Value = new ThrowingList(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+        var merger = Database.MergerWith(new Journal((_, _) => [new("SELECT $1") { Parameters = { parameter } }]));
+
+        var failure = await MergeFails.WithAsync(MergeFails.StoreError, () => merger.MergeAsync(_id, Changes(("A", "1"))));
+
+        Assert.Contains(
+            $"A command of the journal {typeof(Journal)} could not be sent. It threw System.InvalidOperationException.",
+            failure.Message,
+            StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Statements))]
     public async Task What_the_server_says_of_a_journals_value_is_not_attached(string what, string statement)

@@ -66,6 +66,8 @@ public sealed class JournalTransactionTests : DatabaseTest
 
     [Theory]
     [InlineData("SAVEPOINT a", "INSERT INTO notes VALUES ('undone')", "ROLLBACK TO SAVEPOINT a")]
+    [InlineData("SAVEPOINT a", "INSERT INTO notes VALUES ('undone')", "ROLLBACK WORK TO a")]
+    [InlineData("SAVEPOINT a", "INSERT INTO notes VALUES ('undone')", "ROLLBACK TRANSACTION TO SAVEPOINT a")]
     [InlineData("SAVEPOINT a", "INSERT INTO notes VALUES ('kept')", "RELEASE SAVEPOINT a")]
     [InlineData("SAVEPOINT a", "SAVEPOINT b", "ROLLBACK TO SAVEPOINT a")]
     [InlineData("SAVEPOINT a")]
