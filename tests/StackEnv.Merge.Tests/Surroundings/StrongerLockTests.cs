@@ -148,7 +148,7 @@ public sealed class StrongerLockTests : SurroundingsTest
     }
 
     [Theory]
-    [MemberData(nameof(SchemasSeenOrNot))]
+    [MemberData(nameof(Schemas))]
     public async Task Children_that_end_one_after_another_do_not_add_up(string ddl)
     {
         var id = await CreateAsync(ddl);
