@@ -14,9 +14,11 @@ source "$root/eng/lib/pgpool.sh"
 
 packages=(13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17)
 projects=(tests/StackEnv.Merge.Tests tests/StackEnv.Merge.Reliability.Tests)
+runner_options=()
 if [ "${1:-}" = --library ]; then
     shift
     projects=(tests/StackEnv.Merge.Tests)
+    runner_options=(-- xUnit.MaxParallelThreads=4) # most of their time they wait
 fi
 results=$root/artifacts/matrix
 
@@ -124,7 +126,8 @@ for version; do
     for project in "${projects[@]}"; do
         (cd "$root" && run_as_group dotnet test "$project" -c Release --no-build -tl:off --results-directory "$results" \
             "${hang_protection[@]}" \
-            --logger "trx;LogFileName=$version-${project##*/}.trx") >>"$results/$version.log" 2>&1 || failed=1
+            --logger "trx;LogFileName=$version-${project##*/}.trx" "${runner_options[@]+"${runner_options[@]}"}") \
+            >>"$results/$version.log" 2>&1 || failed=1
     done
 
     read -r ran passed lost skipped <<<"$(counts "$results/$version"-*.trx)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything and runs every test on a real PostgreSQL: about four minutes.
+# Builds everything and runs every test on a real PostgreSQL: about seven minutes.
 # It finds a PostgreSQL, or starts one and removes it again. Arguments go to `dotnet test`:
 #   ./eng/test.sh --filter FullyQualifiedName~Lock
 set -euo pipefail
