@@ -133,15 +133,8 @@ public sealed class LockTimeoutTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await Database.ExecuteAsync("CREATE TABLE deployments (stack_id uuid REFERENCES stacks (id))");
-        var held = new TaskCompletionSource();
         using var goOn = new ManualResetEventSlim();
-        var merging = Task.Run(() => Database.MergerWith(new Journal((_, _) =>
-        {
-            held.SetResult();
-            goOn.Wait(Bound);
-            return [];
-        })).MergeAsync(id, Changes(("A", "1"))));
-        await held.Task;
+        var merging = await HoldWithAMergeAsync(id, goOn);
 
         await Database.ExecuteAsync("SET lock_timeout = '1s'; INSERT INTO deployments SELECT id FROM stacks");
 
@@ -153,18 +146,10 @@ public sealed class LockTimeoutTests : DatabaseTest
     public async Task While_a_merge_holds_its_stack_a_plain_read_gets_the_old_set_at_once_and_the_table_is_locked_as_by_any_UPDATE()
     {
         var id = await Database.InsertAsync("""{"A": "old"}""");
-        var held = new TaskCompletionSource();
         using var goOn = new ManualResetEventSlim();
-        var merging = Task.Run(() => Database.MergerWith(new Journal((_, _) =>
-        {
-            held.SetResult();
-            goOn.Wait(Bound);
-            return [];
-        })).MergeAsync(id, Changes(("A", "new"))));
-        await held.Task;
+        var merging = await HoldWithAMergeAsync(id, goOn);
 
         var read = await Database.EnvAsync(id).WaitAsync(Limit);
-
 
         // A locked read takes ROW SHARE, which is weaker.
         var locks = await Database.ScalarAsync<string>(
@@ -273,6 +258,21 @@ public sealed class LockTimeoutTests : DatabaseTest
             .. statements.Where(statement => statement.StartsWith(set, StringComparison.Ordinal))
                 .Select(statement => int.Parse(statement.AsSpan(set.Length), CultureInfo.InvariantCulture)),
         ];
+    }
+
+    // Returns the merge once it holds its row.
+    private async Task<Task<MergeResult>> HoldWithAMergeAsync(Guid id, ManualResetEventSlim goOn)
+    {
+        var held = new TaskCompletionSource();
+        var merger = Database.MergerWith(new Journal((_, _) =>
+        {
+            held.SetResult();
+            goOn.Wait(Bound);
+            return [];
+        }));
+        var merging = Task.Run(() => merger.MergeAsync(id, Changes(("A", "1"))));
+        await held.Task;
+        return merging;
     }
 
     // A connection that is still being opened would count as waiting for the row.
