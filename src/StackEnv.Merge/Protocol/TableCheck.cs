@@ -9,6 +9,10 @@ namespace StackEnv.Merge.Protocol;
 /// </remarks>
 internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
 {
+    // PostgreSQL reports UTF8 for every spelling of it but this one, which it repeats.
+    private const string ServersOtherUtf8 = "UNICODE";
+    private const string DriversOtherUtf8 = "UTF-8";
+
     private volatile TableFacts? _facts;
 
     /// <exception cref="UnsuitableTableException">A merge into this stack is not safe.</exception>
@@ -40,16 +44,16 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
     // https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-ASYNC
     private void CheckEncoding(NpgsqlConnection connection, StackRef stack)
     {
-        CheckEncoding(driverEncoding, stack);
+        CheckEncoding(driverEncoding, DriversOtherUtf8, stack);
         if (connection.PostgresParameters.TryGetValue("client_encoding", out var encoding))
         {
-            CheckEncoding(encoding, stack);
+            CheckEncoding(encoding, ServersOtherUtf8, stack);
         }
     }
 
-    private static void CheckEncoding(string encoding, StackRef stack)
+    private static void CheckEncoding(string encoding, string otherUtf8, StackRef stack)
     {
-        if (!encoding.Equals("UTF8", StringComparison.OrdinalIgnoreCase) && !encoding.Equals("UTF-8", StringComparison.OrdinalIgnoreCase))
+        if (!encoding.Equals("UTF8", StringComparison.OrdinalIgnoreCase) && !encoding.Equals(otherUtf8, StringComparison.OrdinalIgnoreCase))
         {
             throw Unsuitable(
                 stack,
@@ -94,7 +98,7 @@ internal sealed class TableCheck(MergeSettings settings, string driverEncoding)
                     while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
                     {
                         facts ??= ReadFacts(reader);
-                        CheckEncoding(reader.GetString(5), stack);
+                        CheckEncoding(reader.GetString(5), ServersOtherUtf8, stack);
                         CheckColumn(reader, stack);
                         hasKey |= reader.GetString(7) is "key";
                     }

@@ -87,13 +87,30 @@ public sealed class ClientEncodingTests : DatabaseTest
     [InlineData("UTF8")]
     [InlineData("utf-8")]
     [InlineData("Unicode")]
+    [InlineData("UNICODE")]
     public async Task Every_spelling_of_UTF8_is_accepted(string encoding)
     {
-        var id = await Database.InsertAsync("""{"A": "é"}""");
         await using var dataSource = Database.DataSourceWith(settings => settings.ClientEncoding = encoding);
 
-        Assert.Equal("漢字 🚀", (await new StackEnvMerger(dataSource).MergeAsync(id, Changes(("B", "漢字 🚀")))).Env["B"]);
-        Assert.Equal("""{"A": "é", "B": "漢字 🚀"}""", await Database.EnvAsync(id));
+        await AcceptedAsync(dataSource);
+    }
+
+    [Theory]
+    [InlineData("UTF8")]
+    [InlineData("utf-8")]
+    public async Task Every_spelling_of_the_drivers_UTF8_is_accepted(string encoding)
+    {
+        await using var dataSource = Database.DataSourceWith(settings => settings.Encoding = encoding);
+
+        await AcceptedAsync(dataSource);
+    }
+
+    [Fact]
+    public async Task Another_encoding_of_the_driver_is_refused()
+    {
+        await using var dataSource = Database.DataSourceWith(static settings => settings.Encoding = "iso-8859-1");
+
+        await RefusedAsync(new(dataSource), "{}");
     }
 
     [Fact]
@@ -104,6 +121,14 @@ public sealed class ClientEncodingTests : DatabaseTest
 
         Assert.Equal("é", (await new StackEnvMerger(dataSource).MergeAsync(id, Changes(("B", "ü")))).Env["A"]);
         Assert.Equal("""{"A": "é", "B": "ü"}""", await Database.EnvAsync(id));
+    }
+
+    private async Task AcceptedAsync(NpgsqlDataSource dataSource)
+    {
+        var id = await Database.InsertAsync("""{"A": "é"}""");
+
+        Assert.Equal("漢字 🚀", (await new StackEnvMerger(dataSource).MergeAsync(id, Changes(("B", "漢字 🚀")))).Env["B"]);
+        Assert.Equal("""{"A": "é", "B": "漢字 🚀"}""", await Database.EnvAsync(id));
     }
 
     private async Task RefusedAsync(StackEnvMerger merger, string stored)
