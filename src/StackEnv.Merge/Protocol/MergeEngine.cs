@@ -57,7 +57,7 @@ internal sealed class MergeEngine(MergeContext context)
         }
         finally
         {
-            var time = startedAt is null ? null : Stopwatch.GetTimestamp() - startedAt;
+            var time = Stopwatch.GetTimestamp() - startedAt;
 #pragma warning disable CA2025 // The task itself disposes the connection.
             var returned = GiveBackAsync(connection, turn.Line, time, succeeded);
 #pragma warning restore CA2025

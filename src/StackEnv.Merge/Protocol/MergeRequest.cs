@@ -53,7 +53,7 @@ internal sealed partial class MergeRequest : IDisposable
                 throw new InvalidEnvKeyException(stack, key ?? "");
             }
 
-            var isNew = true;
+            bool isNew;
             if (string.IsNullOrEmpty(value))
             {
                 isNew = (deleted ??= new(StringComparer.Ordinal)).Add(key) && !sets.ContainsKey(key);
