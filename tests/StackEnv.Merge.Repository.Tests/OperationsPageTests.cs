@@ -97,12 +97,15 @@ public sealed partial class OperationsPageTests : DatabaseTest
                 {
                     listener.EnableMeasurementEvents(instrument);
                     var name = Prometheus(instrument.Name) + (instrument.Unit is "s" ? "_seconds" : "");
-                    metrics.UnionWith(instrument switch
+                    lock (metrics)
                     {
-                        Histogram<double> or Histogram<int> => [name, $"{name}_count", $"{name}_sum", $"{name}_bucket"],
-                        Counter<long> => [$"{name}_total"],
-                        _ => [name],
-                    });
+                        metrics.UnionWith(instrument switch
+                        {
+                            Histogram<double> or Histogram<int> => [name, $"{name}_count", $"{name}_sum", $"{name}_bucket"],
+                            Counter<long> => [$"{name}_total"],
+                            _ => [name],
+                        });
+                    }
                 }
             },
         };

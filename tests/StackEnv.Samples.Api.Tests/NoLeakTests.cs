@@ -70,16 +70,18 @@ public sealed class NoLeakTests : ApiTest
         await Database.ExecuteAsync("CREATE TRIGGER act BEFORE UPDATE ON stacks FOR EACH ROW EXECUTE FUNCTION act()");
         await PatchAsync("locked", changes);
 
-        foreach (var record in logs.Collector.GetSnapshot())
+        var said = string.Join('\n', logs.Collector.GetSnapshot().Select(static record =>
+            $"{record} {record.Exception} {string.Join(' ', record.StructuredState ?? [])}"));
+        string all;
+        lock (seen)
         {
-            seen.AppendLine(record.ToString()).AppendLine(record.Exception?.ToString()).AppendJoin(
-                ' ', record.StructuredState ?? []).AppendLine();
+            all = seen.AppendLine(said).ToString();
         }
 
         Assert.Equal([200, 400, 401, 404, 409, 413, 500, 503], statuses.Select(static status => (int)status).Order());
-        Assert.Contains("stackenv.merge.outcome=committed", seen.ToString(), StringComparison.Ordinal);
-        Assert.Contains("keys_deleted", seen.ToString(), StringComparison.Ordinal);
-        Assert.DoesNotContain(Secret, seen.ToString(), StringComparison.Ordinal);
+        Assert.Contains("stackenv.merge.outcome=committed", all, StringComparison.Ordinal);
+        Assert.Contains("keys_deleted", all, StringComparison.Ordinal);
+        Assert.DoesNotContain(Secret, all, StringComparison.Ordinal);
     }
 
     private static ActivityListener ListenToSpans(StringBuilder seen)
