@@ -78,6 +78,7 @@ public sealed class StandbyTests(ITestOutputHelper output) : IAsyncLifetime
         {
             var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(_id, Set("A")));
             Assert.Equal(PostgresErrorCodes.FeatureNotSupported, failure.SqlState);
+            Assert.EndsWith("The server is a standby, or read-only: merges need the primary.", failure.Message, StringComparison.Ordinal);
         }
 
         await _standby.ExecuteAsync("SELECT pg_promote()");

@@ -29,8 +29,10 @@ public sealed class SynchronousStandbyTests(AbsentStandby standby) : IClassFixtu
     [InlineData("pg_terminate_backend", true)]
     public async Task A_wait_for_the_standby_that_is_cancelled_is_unknown(string how, bool withJournal)
     {
-        await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => MergeAndCancelAsync(how, withJournal));
+        var failure = await MergeFails.WithAsync(
+            MergeFails.OutcomeUnknown, isTransient: true, () => MergeAndCancelAsync(how, withJournal));
 
+        Assert.Contains("a failover can lose it", failure.Message, StringComparison.Ordinal);
         Assert.Equal("""{"A": "1"}""", await _database.EnvAsync(_id));
     }
 

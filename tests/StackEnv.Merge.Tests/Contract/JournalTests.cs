@@ -228,6 +228,29 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
         Assert.Equal("""{"B": "2", "OLD": "o"}""", await Database.EnvAsync(_id));
     }
 
+    [Fact]
+    public async Task A_journal_that_returns_commands_without_end_does_not_hold_the_row_forever()
+    {
+        var merger = Impatient(new Journal(static (_, _) => WithoutEnd()));
+
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError,
+            isTransient: true,
+            () => Task.Run(() => merger.MergeAsync(_id, Changes(("A", "1")))).WaitAsync(TimeSpan.FromSeconds(60)));
+
+        Assert.Contains($"The journal {typeof(Journal)} was not ready within 5.001 s.", failure.Message, StringComparison.Ordinal);
+        Assert.Equal("""{"OLD": "o"}""", await Database.EnvAsync(_id));
+
+        static IEnumerable<NpgsqlBatchCommand> WithoutEnd()
+        {
+            while (true)
+            {
+                Thread.Sleep(10);
+                yield return new("SELECT 1");
+            }
+        }
+    }
+
     [Theory]
     [InlineData("stalls")]
     [InlineData("trickles")]
@@ -249,6 +272,19 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
         Assert.Equal("""{"OLD": "o"}""", await Database.EnvAsync(_id));
         Assert.True((await Database.Merger.MergeAsync(_id, Changes(("A", "1")))).Changed);
         await pipe.Writer.CompleteAsync();
+    }
+
+    [Fact]
+    public async Task A_stream_that_holds_the_thread_for_too_long_is_too_late_although_it_ends()
+    {
+        await using var stream = new HoldingStream(TimeSpan.FromSeconds(5.3));
+        var merger = Impatient(new Journal((_, _) => [new("SELECT $1::bytea") { Parameters = { new() { Value = stream } } }]));
+
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError, isTransient: true, () => merger.MergeAsync(_id, Changes(("A", "1"))));
+
+        Assert.Contains($"The journal {typeof(Journal)} was not ready within 5.001 s.", failure.Message, StringComparison.Ordinal);
+        Assert.Equal("""{"OLD": "o"}""", await Database.EnvAsync(_id));
     }
 
     [Fact]
@@ -321,6 +357,15 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
         {
             Assert.True(DateTime.UtcNow < deadline, string.Create(CultureInfo.InvariantCulture, $"{query} did not show up."));
             await Task.Delay(5);
+        }
+    }
+
+    private sealed class HoldingStream(TimeSpan time) : MemoryStream
+    {
+        public override Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
+        {
+            Thread.Sleep(time);
+            return Task.CompletedTask;
         }
     }
 }

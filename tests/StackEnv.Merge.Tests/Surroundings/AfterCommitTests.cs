@@ -47,7 +47,9 @@ public sealed class AfterCommitTests : DatabaseTest
             lane.Proxy.SayInsteadOfAndStayOpen("COMMIT", says);
         }
 
-        await UnknownAndThereAsync(lane, id);
+        var failure = await UnknownAndThereAsync(lane, id);
+
+        Assert.Contains($"The server reported SQLSTATE {sqlState} while it was being committed", failure.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -156,6 +158,19 @@ public sealed class AfterCommitTests : DatabaseTest
     }
 
     [Theory]
+    [InlineData("57P02", "ProcessInterrupts")]
+    [InlineData("53200", "AllocSetAlloc")]
+    public async Task An_end_of_the_session_that_proves_nothing_is_unknown_also_if_it_is_said_before_COMMIT(
+        string sqlState, string routine)
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedAsync(id);
+        lane.Proxy.SayInsteadOf("UPDATE 1", WireMessage.Fatal(sqlState, routine));
+
+        await UnknownAndThereAsync(lane, id);
+    }
+
+    [Theory]
     [InlineData("23502", false)]
     [InlineData("23503", false)]
     [InlineData("23505", false)]
@@ -218,13 +233,15 @@ public sealed class AfterCommitTests : DatabaseTest
         Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
     }
 
-    private async Task UnknownAndThereAsync(ProxiedMerger lane, Guid id)
+    private async Task<StackEnvMergeException> UnknownAndThereAsync(ProxiedMerger lane, Guid id)
     {
-        await MergeFails.WithAsync(MergeFails.OutcomeUnknown, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
+        var failure = await MergeFails.WithAsync(
+            MergeFails.OutcomeUnknown, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
 
         await lane.Proxy.Struck.WaitAsync(TimeSpan.FromSeconds(30));
         Assert.Equal("""{"A": "1"}""", await Database.EnvAsync(id));
         Assert.False((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+        return failure;
     }
 
     // Waits until COMMIT sleeps, ends that in one of the ways, and returns what the caller gets.

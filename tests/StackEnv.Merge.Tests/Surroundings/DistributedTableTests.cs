@@ -15,16 +15,18 @@ public sealed class DistributedTableTests : DatabaseTest
         var refused = await Assert.ThrowsAsync<UnsuitableTableException>(() => merger.MergeAsync(Guid.Empty, Changes(("A", "1"))));
         await Database.ExecuteAsync("ALTER TABLE sharded ALTER COLUMN status TYPE text USING status::text");
 
+        Assert.Contains("Citus cannot compare an enum", refused.Message, StringComparison.Ordinal);
         Assert.Contains("ALTER COLUMN \"status\" TYPE text USING \"status\"::text;", refused.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<StackNotFoundException>(() => merger.MergeAsync(Guid.Empty, Changes(("A", "1"))));
     }
 
     [Theory]
-    [InlineData("standard_conforming_strings", "off")]
-    [InlineData("DateStyle", "SQL,DMY")]
-    [InlineData("DateStyle", "German")]
-    [InlineData("DateStyle", "Postgres")]
-    public async Task A_session_whose_literals_a_worker_reads_differently_is_refused(string setting, string value)
+    [InlineData("standard_conforming_strings", "off", "on", "it doubles the backslashes of values")]
+    [InlineData("DateStyle", "SQL,DMY", "ISO", "it can change the time of a merge")]
+    [InlineData("DateStyle", "German", "ISO", "it can change the time of a merge")]
+    [InlineData("DateStyle", "Postgres", "ISO", "it can change the time of a merge")]
+    public async Task A_session_whose_literals_a_worker_reads_differently_is_refused(
+        string setting, string value, string needed, string harm)
     {
         await CreateAsync("text");
         await using var dataSource = Database.DataSourceWith(settings => settings.Options = $"-c {setting}={value}");
@@ -33,7 +35,12 @@ public sealed class DistributedTableTests : DatabaseTest
         for (var turn = 0; turn < 2; turn++)
         {
             var refused = await Assert.ThrowsAsync<UnsuitableTableException>(() => merger.MergeAsync(Guid.Empty, Changes(("A", "1"))));
-            Assert.Contains(setting, refused.Message, StringComparison.Ordinal);
+            Assert.Contains($"{setting} is {value.Split(',')[0]}", refused.Message, StringComparison.Ordinal);
+            Assert.EndsWith(
+                $" in this session. On a table that Citus distributes, {harm}. Set it to {needed} where it is set: for the role, the " +
+                "database, the server, or in Options of the connection string.",
+                refused.Message,
+                StringComparison.Ordinal);
         }
     }
 

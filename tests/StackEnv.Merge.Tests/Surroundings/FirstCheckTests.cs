@@ -1,3 +1,4 @@
+using System.Text;
 using Npgsql;
 
 namespace StackEnv.Merge.Tests.Surroundings;
@@ -7,6 +8,35 @@ public sealed class FirstCheckTests : SurroundingsTest
 {
     // A column's role, in a row of the catalogs' answer.
     private const string Answer = "updated_at";
+
+    // On a table app with a unique index app_slug on (slug), and with a version.
+    private static readonly string[] MakeUnsuitable =
+    [
+        "ALTER TABLE app ALTER env_vars TYPE json",
+        "ALTER TABLE app DROP env_vars, ADD env_vars jsonb GENERATED ALWAYS AS ('{}') STORED",
+        "ALTER TABLE app ALTER updated_at TYPE timestamp",
+        "ALTER TABLE app ALTER version TYPE int",
+        "ALTER TABLE app ALTER version SET NOT NULL, ALTER version ADD GENERATED ALWAYS AS IDENTITY",
+        "ALTER TABLE app ALTER status TYPE boolean USING true",
+        "ALTER TABLE app ALTER slug TYPE jsonb USING to_jsonb(slug)",
+        "DROP INDEX app_slug",
+        "DROP INDEX app_slug; CREATE UNIQUE INDEX ON app (team_id, slug)",
+    ];
+
+    [Fact]
+    public async Task The_words_of_each_refusal()
+    {
+        var words = new StringBuilder();
+        foreach (var makeUnsuitable in MakeUnsuitable)
+        {
+            await CreateAppAsync("version bigint", $"CREATE UNIQUE INDEX app_slug ON app (slug); {makeUnsuitable}");
+            var refused = await AssertUnsuitableAsync(App(static options => options.VersionColumn = "version"), "shop");
+            words.Append(makeUnsuitable).Append('\n').Append(refused.Message).Append("\n\n");
+            await Database.ExecuteAsync("DROP TABLE app");
+        }
+
+        await Verifier.Verify(words.ToString());
+    }
 
     [Theory]
     [InlineData(40)]
@@ -227,6 +257,25 @@ public sealed class FirstCheckTests : SurroundingsTest
         Assert.Equal(before, await Database.FootprintAsync(id));
 
         Task AlterAsync(string alter) => Database.ExecuteAsync($"ALTER TABLE stacks {alter}");
+    }
+
+    [Fact]
+    public async Task After_an_error_about_what_is_stored_the_next_merge_does_not_check_the_table_again()
+    {
+        var id = await Database.InsertAsync();
+        await Database.ExecuteAsync("ALTER TABLE stacks ADD CHECK (env_vars ->> 'A' <> 'refused')");
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
+        var merger = new StackEnvMerger(dataSource);
+        await merger.MergeAsync(id, Changes(("A", "1")));
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "refused"))));
+        Assert.Equal(PostgresErrorCodes.CheckViolation, failure.SqlState);
+        proxy.Arm(null);
+        await merger.MergeAsync(id, Changes(("A", "2")));
+
+        Assert.Equal(1, proxy.RoundTrips);
     }
 
     [Fact]

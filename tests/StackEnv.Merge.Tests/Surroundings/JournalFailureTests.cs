@@ -62,7 +62,8 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
             "a time of the wrong kind",
             static () => new() { Value = new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Local), NpgsqlDbType = NpgsqlDbType.TimestampTz }
         },
-        { "a list that throws", static () => new() { Value = new ThrowingList(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text } },
+        { "a list that throws while it is measured", static () => OfList(new ThrowingList(afterReads: 1)) },
+        { "a list that throws while it is written, which breaks the connection", static () => OfList(new ThrowingList(afterReads: 4)) },
         { "a stream that throws at once", static () => new() { Value = new ThrowingStream(0), NpgsqlDbType = NpgsqlDbType.Bytea } },
         { "a stream that throws later", static () => new() { Value = new ThrowingStream(100_000), NpgsqlDbType = NpgsqlDbType.Bytea } },
         { "a stream that is closed", static () => Closed() },
@@ -154,8 +155,8 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
     [Fact]
     public async Task What_a_parameter_throws_is_named_by_its_type_alone()
     {
-        var parameter = new NpgsqlParameter { Value = new ThrowingList(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
-        var merger = Database.MergerWith(new Journal((_, _) => [new("SELECT $1") { Parameters = { parameter } }]));
+        var merger = Database.MergerWith(
+            new Journal(static (_, _) => [new("SELECT $1") { Parameters = { OfList(new ThrowingList(afterReads: 1)) } }]));
 
         var failure = await MergeFails.WithAsync(MergeFails.StoreError, () => merger.MergeAsync(_id, Changes(("A", "1"))));
 
@@ -287,6 +288,9 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         return new() { Value = stream, NpgsqlDbType = NpgsqlDbType.Bytea };
     }
 
+    private static NpgsqlParameter OfList(ThrowingList list) =>
+        new() { Value = list, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+
     private async Task AssertFailsAsync(Journal journal, string what)
     {
         var before = await Database.FootprintAsync(_id);
@@ -334,15 +338,17 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         IEnumerator IEnumerable.GetEnumerator() => throw exception();
     }
 
-    private sealed class ThrowingList : IList<string>
+    private sealed class ThrowingList(int afterReads) : IList<string>
     {
+        private int _reads;
+
         public int Count => 3;
 
         public bool IsReadOnly => true;
 
         public string this[int index]
         {
-            get => index == 0 ? "fine" : throw new InvalidOperationException(Secret);
+            get => _reads++ < afterReads ? "fine" : throw new InvalidOperationException(Secret);
             set => throw new NotSupportedException();
         }
 

@@ -83,7 +83,33 @@ public sealed class PrivilegeTests : SurroundingsTest
             var merger = App(dataSource: dataSource);
 
             Assert.True((await merger.MergeAsync("shop", Changes(("A", "1")))).Changed);
+
+            // As the insertion of a child does, which must not make a merge wait.
+            await using var child = await dataSource.OpenConnectionAsync();
+            await using var inserting = await child.BeginTransactionAsync();
+            await using var holds = new NpgsqlCommand("SELECT FROM app FOR KEY SHARE", child);
+            await holds.ExecuteNonQueryAsync();
             Assert.True((await merger.MergeAsync("shop", Changes(("A", "2")))).Changed);
+        });
+
+    [Fact]
+    public async Task Without_the_catalogs_a_second_row_of_the_owner_is_noticed_before_the_commit() =>
+        await WithoutAsync("pg_catalog.pg_trigger", async settings =>
+        {
+            await using var owner = Database.DataSourceWith(
+                all => (all.Database, all.SearchPath, all.Pooling) = (settings.Database, "public", false));
+            await RunAsync(
+                owner,
+                $"ALTER TABLE app DROP CONSTRAINT app_pkey; UPDATE app SET team_id = '{TeamA}'; INSERT INTO app SELECT * FROM app; " +
+                $"GRANT SELECT (team_id) ON app TO {settings.Username}");
+            await using var dataSource = NpgsqlDataSource.Create(settings);
+
+            var failure = await Assert.ThrowsAsync<UnsuitableTableException>(
+                () => App(dataSource: dataSource).MergeAsync(OwnShop, Changes(("A", "1"))));
+
+            Assert.False(failure.IsCommitted);
+            await using var untouched = owner.CreateCommand("SELECT count(*) FROM app WHERE env_vars = '{}'");
+            Assert.Equal(2L, await untouched.ExecuteScalarAsync());
         });
 
     [Theory]

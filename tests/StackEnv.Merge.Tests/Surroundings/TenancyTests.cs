@@ -103,12 +103,31 @@ public sealed class TenancyTests : SurroundingsTest
         Assert.NotEqual(before, await FootprintAsync());
         Assert.Equal((true, false), (failure.IsCommitted, failure.IsTransient));
         Assert.DoesNotContain(Secret, failure.ToString(), StringComparison.Ordinal);
-        Assert.Contains("unique", failure.Message, StringComparison.Ordinal);
         Assert.Contains("committed", failure.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "must be unique, alone or together with the owner that the merge names: CREATE UNIQUE INDEX CONCURRENTLY ON \"app\" " +
+            "(\"slug\");",
+            failure.Message,
+            StringComparison.Ordinal);
         Assert.DoesNotContain("nothing was written", failure.Message, StringComparison.OrdinalIgnoreCase);
         AssertLastEvent(log, 9, "CommittedAnomaly");
 
         await AssertRefusedFromThenOnAsync(merger, log);
+    }
+
+    [Fact]
+    public async Task A_second_row_that_a_merge_without_a_change_finds_is_noticed_and_nothing_is_written()
+    {
+        var merger = App();
+        await DropTheIndexUnderAsync(merger);
+        await Database.ExecuteAsync("UPDATE app SET env_vars = '{}'");
+        var before = await FootprintAsync();
+
+        var failure = await Assert.ThrowsAsync<UnsuitableTableException>(() => merger.MergeAsync("shop", Changes(("A", null))));
+
+        Assert.Equal(before, await FootprintAsync());
+        Assert.False(failure.IsCommitted);
+        Assert.Contains("nothing was written", failure.Message, StringComparison.Ordinal);
     }
 
     [Fact]

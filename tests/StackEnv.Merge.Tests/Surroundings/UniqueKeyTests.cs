@@ -97,6 +97,19 @@ public sealed class UniqueKeyTests : SurroundingsTest
     }
 
     [Fact]
+    public async Task A_partitioned_table_is_judged_by_the_index_that_covers_all_its_partitions()
+    {
+        await Database.ExecuteAsync(
+            $"CREATE TABLE app ({Columns}) PARTITION BY HASH (team_id); CREATE UNIQUE INDEX ON app (team_id, slug); " +
+            "CREATE TABLE app_0 PARTITION OF app FOR VALUES WITH (MODULUS 2, REMAINDER 0); " +
+            "CREATE TABLE app_1 PARTITION OF app FOR VALUES WITH (MODULUS 2, REMAINDER 1)");
+        await InsertTwinsAsync();
+
+        await AssertUnsuitableAsync(App(), "shop", "unique only together with", "team_id");
+        Assert.True((await App().MergeAsync(OwnShop, Changes(("A", "1")))).Changed);
+    }
+
+    [Fact]
     public async Task Rows_without_an_owner_are_not_unique_for_a_merge_that_names_none()
     {
         await CreateAppAsync("UNIQUE (team_id, slug)");
