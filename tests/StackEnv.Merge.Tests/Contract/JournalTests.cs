@@ -277,7 +277,7 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
     [Fact]
     public async Task A_stream_that_holds_the_thread_for_too_long_is_too_late_although_it_ends()
     {
-        await using var stream = new HoldingStream(TimeSpan.FromSeconds(5.3));
+        await using var stream = new ActingStream(static () => Thread.Sleep(5_300));
         var merger = Impatient(new Journal((_, _) => [new("SELECT $1::bytea") { Parameters = { new() { Value = stream } } }]));
 
         var failure = await MergeFails.WithAsync(
@@ -357,15 +357,6 @@ public sealed class JournalTests : DatabaseTest, IAsyncLifetime
         {
             Assert.True(DateTime.UtcNow < deadline, string.Create(CultureInfo.InvariantCulture, $"{query} did not show up."));
             await Task.Delay(5);
-        }
-    }
-
-    private sealed class HoldingStream(TimeSpan time) : MemoryStream
-    {
-        public override Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
-        {
-            Thread.Sleep(time);
-            return Task.CompletedTask;
         }
     }
 }

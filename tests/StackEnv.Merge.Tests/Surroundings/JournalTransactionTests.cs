@@ -292,15 +292,6 @@ public sealed class JournalTransactionTests : DatabaseTest
         return failure;
     }
 
-    private sealed class ActingStream(Action act) : MemoryStream([1])
-    {
-        public override Task CopyToAsync(Stream destination, int bufferSize, CancellationToken cancellationToken)
-        {
-            act();
-            return base.CopyToAsync(destination, bufferSize, cancellationToken);
-        }
-    }
-
     /// <summary>
     /// Acts when its value is read for the second time: first the library looks for a stream, then the driver writes it, and the texts of
     /// the commands after this one are not written yet.
