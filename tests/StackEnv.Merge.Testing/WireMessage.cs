@@ -22,16 +22,16 @@ public sealed class WireMessage
 
     /// <summary>An error that ends the session. A pooler names no routine; the server always does.</summary>
     public static WireMessage Fatal(
-        string sqlState, string? routine = null, string? where = null, int? position = null, string text = "the pooler says so") =>
+        string sqlState, string? routine = null, string? where = null, int? position = null, string text = "it says so") =>
         Report('E', "FATAL", sqlState, text, routine, where, position);
 
     /// <summary>An error that ends the statement.</summary>
     public static WireMessage Error(
-        string sqlState, string? routine = null, string? where = null, int? position = null, string text = "the pooler says so") =>
+        string sqlState, string? routine = null, string? where = null, int? position = null, string text = "it says so") =>
         Report('E', "ERROR", sqlState, text, routine, where, position);
 
     /// <summary>A notice of a severity that clients should see.</summary>
-    public static WireMessage Warning(string sqlState, string? routine = null, string? where = null, string text = "the pooler warns") =>
+    public static WireMessage Warning(string sqlState, string? routine = null, string? where = null, string text = "it warns") =>
         Report('N', "WARNING", sqlState, text, routine, where, position: null);
 
     /// <summary>A row of columns, as their bytes; <see langword="null"/> for SQL NULL.</summary>

@@ -19,7 +19,7 @@ internal sealed class JournalEntries
     public bool IsEmpty => _entries.Count == 0;
 
     /// <summary>The journals that returned anything.</summary>
-    public string Names => string.Join(", ", _entries.Select(static entry => entry.Journal).Distinct());
+    public string Names => string.Join(" or ", _entries.Select(static entry => entry.Journal).Distinct());
 
     /// <summary>
     /// Asks each journal once, in order. One that takes longer than the limit fails: a little later the server ends the session.

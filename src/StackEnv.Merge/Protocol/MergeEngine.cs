@@ -1,3 +1,4 @@
+using System.Data;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Npgsql;
@@ -75,6 +76,15 @@ internal sealed class MergeEngine(MergeContext context)
     {
         try
         {
+            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+            var table = await context.Table.LookAsync(connection, request.Stack, cancellationToken).ConfigureAwait(false);
+            if (connection.State == ConnectionState.Open)
+            {
+                return table;
+            }
+
+            // The driver gives a connection up after some errors, also if nothing of the table's follows from them.
+            await connection.CloseAsync().ConfigureAwait(false);
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             return await context.Table.LookAsync(connection, request.Stack, cancellationToken).ConfigureAwait(false);
         }

@@ -73,7 +73,7 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
     // SQLSTATE of the second is also that of pg_cancel_backend, so only the time tells them apart. Once the UPDATE runs the row is locked,
     // but the table may not be, or the row not strongly enough; a trigger that waits for something has a context of its own.
     private static bool IsEndOfWait(PostgresException refused, MergeTransaction transaction, MergeStep reached) =>
-        (reached, refused.SqlState) switch
+        Provenance.IsServers(refused) && (reached, refused.SqlState) switch
         {
             (MergeStep.LockedRead, PostgresErrorCodes.LockNotAvailable) => !transaction.IsRowLocked,
             (MergeStep.LockedRead, PostgresErrorCodes.QueryCanceled) => !transaction.IsRowLocked && transaction.Budget.IsSpent,
@@ -109,8 +109,9 @@ internal readonly struct MergeFailure(MergeRequest request, TargetTable table, C
     {
         if (failure is PostgresException refused)
         {
+            var speaker = Provenance.IsServers(refused) ? "PostgreSQL" : "A pooler or proxy";
             var text = Provenance.IsSafe(refused, reached) ? $": {refused.MessageText}" : "";
-            return $"PostgreSQL reported SQLSTATE {refused.SqlState}{text}.";
+            return $"{speaker} reported SQLSTATE {refused.SqlState}{text}.";
         }
 
         var problem = new StringBuilder();

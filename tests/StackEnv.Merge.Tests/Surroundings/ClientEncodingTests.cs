@@ -83,6 +83,23 @@ public sealed class ClientEncodingTests : DatabaseTest
         await RefusedAsync(new(one), """{"A": "é"}""");
     }
 
+    [Fact]
+    public async Task A_change_that_a_pooler_does_not_report_is_refused_by_the_first_merge()
+    {
+        var (proxy, dataSource) = WireProxy.InFrontOf(
+            Database.ConnectionString, static settings => (settings.MaxPoolSize, settings.NoResetOnClose) = (1, true));
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
+        await using (var connection = await dataSource.OpenConnectionAsync())
+        {
+            proxy.Arm(WireFault.BeforeServer("client_encoding", WireAction.Drop));
+            Set(connection, "LATIN1");
+            Assert.Equal("UTF8", connection.PostgresParameters["client_encoding"]);
+        }
+
+        await RefusedAsync(new(dataSource), """{"A": "é"}""");
+    }
+
     [Theory]
     [InlineData("UTF8")]
     [InlineData("utf-8")]
@@ -144,6 +161,7 @@ public sealed class ClientEncodingTests : DatabaseTest
             Assert.Contains("encoding", failure.Message, StringComparison.OrdinalIgnoreCase);
             Assert.Contains("UTF8", failure.Message, StringComparison.OrdinalIgnoreCase);
             Assert.Contains("PGCLIENTENCODING", failure.Message, StringComparison.Ordinal);
+            Assert.EndsWith(" from the data source's initializer.", failure.Message, StringComparison.Ordinal);
         }
 
         Assert.Equal(before, await Database.FootprintAsync(id));

@@ -92,6 +92,40 @@ public sealed class FirstCheckTests : SurroundingsTest
         Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }
 
+    [Theory]
+    [InlineData("53200", "AllocSetAlloc")]
+    [InlineData("42501", null)]
+    [InlineData("0A000", null)]
+    [InlineData("XX000", null)]
+    [InlineData("57014", null)]
+    public async Task A_first_check_that_is_answered_with_an_error_that_says_nothing_of_the_table_is_repeated(
+        string sqlState, string? routine) =>
+        await OnUnsuitableTableAsync(WireMessage.Error(sqlState, routine), static async merge =>
+        {
+            await MergeFails.WithAsync(MergeFails.StoreError, merge);
+            await MergeFails.WithAsync(MergeFails.UnsuitableTable, merge);
+        });
+
+    [Theory]
+    [InlineData("42501", "aclcheck_error")]
+    [InlineData("0A000", "transformStmt")]
+    [InlineData("XX000", "cache_lookup")]
+    public async Task A_server_without_readable_catalogs_is_asked_only_once(string sqlState, string routine) =>
+        await OnUnsuitableTableAsync(WireMessage.Error(sqlState, routine), static async merge =>
+        {
+            Assert.True((await merge()).Changed);
+            Assert.True((await merge()).Changed);
+        });
+
+    [Fact]
+    public async Task A_first_check_that_a_time_limit_of_the_session_ends_is_repeated_by_the_next_merge() =>
+        await OnUnsuitableTableAsync(
+            WireMessage.Error(PostgresErrorCodes.QueryCanceled, "ProcessInterrupts"), static async merge =>
+            {
+                Assert.True((await merge()).Changed);
+                await MergeFails.WithAsync(MergeFails.UnsuitableTable, merge);
+            });
+
     [Fact]
     public async Task A_first_check_that_is_cancelled_is_repeated()
     {
@@ -350,5 +384,22 @@ public sealed class FirstCheckTests : SurroundingsTest
         var fresh = Database.MergerWith(options => (options.Table, options.KeyColumn) = (name, name));
         var failure = await Record.ExceptionAsync(() => fresh.MergeAsync("shop", Changes(("A", "2"))));
         Assert.Equal("unsuitable_table", (failure as StackEnvMergeException)?.ErrorCode);
+    }
+
+    /// <summary>Merges into a table without a key, after its first check was answered with this.</summary>
+    private async Task OnUnsuitableTableAsync(WireMessage answer, Func<Func<Task<MergeResult>>, Task> assert)
+    {
+        var id = await Database.InsertAsync();
+        await Database.ExecuteAsync("ALTER TABLE stacks DROP CONSTRAINT stacks_pkey");
+        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
+        await using var disposeProxy = proxy;
+        await using var disposeDataSource = dataSource;
+        var merger = new StackEnvMerger(dataSource);
+        var turn = 0;
+        proxy.SayInsteadOfAndStayOpen(Answer, answer);
+
+        await assert(() => merger.MergeAsync(id, Changes(("A", $"{turn++}"))));
+
+        Assert.True(proxy.HasStruck);
     }
 }

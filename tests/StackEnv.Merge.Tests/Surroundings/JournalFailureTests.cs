@@ -4,6 +4,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Npgsql;
 using NpgsqlTypes;
+using StackEnv.Merge.Tests.Recipes;
 
 namespace StackEnv.Merge.Tests.Surroundings;
 
@@ -162,6 +163,22 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
 
         Assert.Contains(
             $"A command of the journal {typeof(Journal)} could not be sent. It threw System.InvalidOperationException.",
+            failure.Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Of_several_journals_whose_commands_could_not_be_sent_each_is_named_once()
+    {
+        var unsendable = new Journal(
+            static (_, _) => [new("SELECT 1"), new("SELECT $1") { Parameters = { OfList(new ThrowingList(afterReads: 1)) } }]);
+
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError,
+            () => Database.MergerWith(unsendable, new HistoryJournal(), unsendable).MergeAsync(_id, Changes(("A", "1"))));
+
+        Assert.Contains(
+            $"A command of the journal {typeof(Journal)} or {typeof(HistoryJournal)} could not be sent.",
             failure.Message,
             StringComparison.Ordinal);
     }
