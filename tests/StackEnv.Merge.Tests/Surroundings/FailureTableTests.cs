@@ -56,26 +56,6 @@ public sealed class FailureTableTests : DatabaseTest
         ("ERROR 26000 of a function", WireMessage.Error("26000", "FetchPreparedStatement", OfFunction), false),
     ];
 
-    [Fact]
-    public async Task What_each_message_becomes()
-    {
-        var columns = await Task.WhenAll(Steps.Select(step => ColumnAsync(step.Answer, step.WithJournal)));
-
-        var table = new StringBuilder();
-        Append("", Steps.Select(static step => step.WithJournal ? "with a" : ""));
-        Append("The answer at", Steps.Select(static step => step.WithJournal ? "journal:" : ""));
-        Append("is instead:", Steps.Select(static step => step.Step));
-        foreach (var (row, message) in Messages.Index())
-        {
-            Append(message.Who, columns.Select(column => column[row]));
-        }
-
-        await Verifier.Verify(table.ToString());
-
-        void Append(string head, IEnumerable<string> cells) =>
-            table.Append($"{head,-32}{string.Concat(cells.Select(static cell => $"{cell,-9}"))}".TrimEnd()).Append('\n');
-    }
-
     private static readonly (string What, bool WithJournal, Action<WireProxy> Happens)[] Mishaps =
     [
         ("The connection is lost with BEGIN", false, static proxy => proxy.Arm(WireFault.BeforeServer("BEGIN", WireAction.Close))),
@@ -128,6 +108,26 @@ public sealed class FailureTableTests : DatabaseTest
         ("What is returned cannot be read before COMMIT is sent", true,
             static proxy => proxy.Arm(WireFault.BeforeServer(Value, WireAction.Drop) with { Says = [WireMessage.Row("{"u8.ToArray())] })),
     ];
+
+    [Fact]
+    public async Task What_each_message_becomes()
+    {
+        var columns = await Task.WhenAll(Steps.Select(step => ColumnAsync(step.Answer, step.WithJournal)));
+
+        var table = new StringBuilder();
+        Append("", Steps.Select(static step => step.WithJournal ? "with a" : ""));
+        Append("The answer at", Steps.Select(static step => step.WithJournal ? "journal:" : ""));
+        Append("is instead:", Steps.Select(static step => step.Step));
+        foreach (var (row, message) in Messages.Index())
+        {
+            Append(message.Who, columns.Select(column => column[row]));
+        }
+
+        await Verifier.Verify(table.ToString());
+
+        void Append(string head, IEnumerable<string> cells) =>
+            table.Append($"{head,-32}{string.Concat(cells.Select(static cell => $"{cell,-9}"))}".TrimEnd()).Append('\n');
+    }
 
     [Fact]
     public async Task The_words_of_each_failure()
