@@ -6,6 +6,9 @@ namespace StackEnv.Merge.Testing;
 /// <summary>A message that the proxy sends to a client in the name of a pooler or a server.</summary>
 public sealed class WireMessage
 {
+    /// <summary>The text of an error that is given none.</summary>
+    public const string Text = "it says so";
+
     private WireMessage(char type, string description, byte[] body)
     {
         Description = description;
@@ -22,17 +25,25 @@ public sealed class WireMessage
 
     /// <summary>An error that ends the session. A pooler names no routine; the server always does.</summary>
     public static WireMessage Fatal(
-        string sqlState, string? routine = null, string? where = null, int? position = null, string text = "it says so") =>
+        string sqlState, string? routine = null, string? where = null, int? position = null, string text = Text) =>
         Report('E', "FATAL", sqlState, text, routine, where, position);
+
+    /// <summary>An error that ends every session of the server.</summary>
+    public static WireMessage Panic(string sqlState, string routine) => Report('E', "PANIC", sqlState, Text, routine);
 
     /// <summary>An error that ends the statement.</summary>
     public static WireMessage Error(
-        string sqlState, string? routine = null, string? where = null, int? position = null, string text = "it says so") =>
-        Report('E', "ERROR", sqlState, text, routine, where, position);
+        string sqlState,
+        string? routine = null,
+        string? where = null,
+        int? position = null,
+        string? file = null,
+        string text = Text) =>
+        Report('E', "ERROR", sqlState, text, routine, where, position, file);
 
     /// <summary>A notice of a severity that clients should see.</summary>
     public static WireMessage Warning(string sqlState, string? routine = null, string? where = null, string text = "it warns") =>
-        Report('N', "WARNING", sqlState, text, routine, where, position: null);
+        Report('N', "WARNING", sqlState, text, routine, where);
 
     /// <summary>A row of columns, as their bytes; <see langword="null"/> for SQL NULL.</summary>
     public static WireMessage Row(params byte[]?[] columns)
@@ -54,7 +65,14 @@ public sealed class WireMessage
     public override string ToString() => Description;
 
     private static WireMessage Report(
-        char type, string severity, string sqlState, string text, string? routine, string? where, int? position)
+        char type,
+        string severity,
+        string sqlState,
+        string text,
+        string? routine,
+        string? where = null,
+        int? position = null,
+        string? file = null)
     {
         var fields = new StringBuilder();
         Add('S', severity);
@@ -63,6 +81,7 @@ public sealed class WireMessage
         Add('M', text);
         Add('W', where);
         Add('P', position?.ToString(System.Globalization.CultureInfo.InvariantCulture));
+        Add('F', file);
         Add('R', routine);
         return new(
             type,

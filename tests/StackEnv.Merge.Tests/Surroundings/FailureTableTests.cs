@@ -6,6 +6,10 @@ namespace StackEnv.Merge.Tests.Surroundings;
 /// The whole of what a caller gets when the server fails a merge, or a pooler does in its place: as a table, and in words. Other tests show
 /// that the verdicts are true; these show each change of one.
 /// </summary>
+/// <remarks>
+/// Retry and fails are both <see cref="StackEnvStoreException"/>, and only the first is transient. A star means that the text of the message
+/// is shown.
+/// </remarks>
 public sealed class FailureTableTests : DatabaseTest
 {
     private const string LockedRow = "healthy";
@@ -46,14 +50,32 @@ public sealed class FailureTableTests : DatabaseTest
         .. FewStates.Select(static state => ($"server, FATAL {state}", WireMessage.Fatal(state, "SomeRoutine"), true)),
         .. FewStates.Select(static state => ($"pooler, ERROR {state}", WireMessage.Error(state), false)),
         .. FewStates.Select(static state => ($"pooler, FATAL {state}", WireMessage.Fatal(state), true)),
-        ("ERROR 55P03 of the row", WireMessage.Error("55P03", "ProcessInterrupts", OfRow), false),
-        ("ERROR 55P03 of a function", WireMessage.Error("55P03", "ProcessInterrupts", OfFunction), false),
-        ("ERROR 55P03 of both", WireMessage.Error("55P03", "ProcessInterrupts", $"{OfRow}\n{OfFunction}"), false),
-        ("ERROR 55P03 of a worker", WireMessage.Error("55P03", "ReportResultError", "while executing command on localhost:1"), false),
-        ("ERROR 55P03 of a worker's row", WireMessage.Error("55P03", "ReportResultError", $"{OfRow}\nwhile executing it"), false),
-        ("ERROR 57014 of the row", WireMessage.Error("57014", "ProcessInterrupts", OfRow), false),
-        ("ERROR 25006 of a function", WireMessage.Error("25006", "PreventCommandIfReadOnly", OfFunction), false),
-        ("ERROR 26000 of a function", WireMessage.Error("26000", "FetchPreparedStatement", OfFunction), false),
+        ("server, PANIC XX000", WireMessage.Panic("XX000", "ProcessInterrupts"), true),
+        ("55P03 of the row", WireMessage.Error("55P03", "ProcessInterrupts", OfRow), false),
+        ("55P03 of a function", WireMessage.Error("55P03", "ProcessInterrupts", OfFunction), false),
+        ("55P03 of both", WireMessage.Error("55P03", "ProcessInterrupts", $"{OfRow}\n{OfFunction}"), false),
+        ("55P03 of a worker", WireMessage.Error("55P03", "ReportResultError", "while executing command on localhost:1"), false),
+        ("55P03 of a worker's row", WireMessage.Error("55P03", "ReportResultError", $"{OfRow}\nwhile executing it"), false),
+        ("57014 of the row", WireMessage.Error("57014", "ProcessInterrupts", OfRow), false),
+        ("25006 of a function", WireMessage.Error("25006", "PreventCommandIfReadOnly", OfFunction), false),
+        ("26000 of a function", WireMessage.Error("26000", "FetchPreparedStatement", OfFunction), false),
+        ("40001 of a function", WireMessage.Error("40001", "exec_stmt_raise", OfFunction), false),
+        ("0A000 at the text", WireMessage.Error("0A000", "transformStmt", position: 8), false),
+        ("22P02 at the text", WireMessage.Error("22P02", "uuid_in", position: 8), false),
+        ("3F000 at the text", WireMessage.Error("3F000", "get_namespace_oid", position: 8), false),
+        ("42P01 at the text", WireMessage.Error("42P01", "parserOpenTable", position: 8), false),
+        ("42P01 at a function's text", WireMessage.Error("42P01", "parserOpenTable", OfFunction, position: 8), false),
+        ("42P01 at no text", WireMessage.Error("42P01", "parserOpenTable"), false),
+        ("42703 at the text", WireMessage.Error("42703", "errorMissingColumn", position: 8), false),
+        ("42501 of aclcheck_error", WireMessage.Error("42501", "aclcheck_error"), false),
+        ("42501 of check_enable_rls", WireMessage.Error("42501", "check_enable_rls"), false),
+        ("42501 of a policy", WireMessage.Error("42501", "ExecWithCheckOptions"), false),
+        ("42501 of a function", WireMessage.Error("42501", "aclcheck_error", OfFunction), false),
+        ("55000 of the replica identity", WireMessage.Error("55000", "CheckCmdReplicaIdentity"), false),
+        ("55000 of anything else", WireMessage.Error("55000", "currval_oid"), false),
+        ("0A000 of Citus's planner", WireMessage.Error("0A000", "Report", file: "multi_router_planner.c"), false),
+        ("0A000 of another file", WireMessage.Error("0A000", "Report", file: "multi_router_planner.c.c"), false),
+        ("XX000 of Citus's planner", WireMessage.Error("XX000", "Report", file: "multi_router_planner.c"), false),
     ];
 
     private static readonly (string What, bool WithJournal, Action<WireProxy> Happens)[] Mishaps =
@@ -154,8 +176,8 @@ public sealed class FailureTableTests : DatabaseTest
 
     private static async Task<string> CodeAsync(Func<Task<MergeResult>> merge) => await Record.ExceptionAsync(merge) switch
     {
-        StackEnvStoreException { IsTransient: false } => "fails",
-        StackEnvStoreException => "retry",
+        StackEnvStoreException failure => (failure.IsTransient ? "retry" : "fails") + (failure.Message.Contains(
+            $": {WireMessage.Text}", StringComparison.Ordinal) ? "*" : ""),
         LockTimeoutException => "locked",
         MergeOutcomeUnknownException => "unknown",
         var other => other?.GetType().Name ?? "success",
