@@ -168,7 +168,7 @@ internal sealed class WireSession
                 var message = buffer.AsMemory(end, length);
                 NoteProcess(message.Span, fromServer);
                 var drops = dropsUntilReady;
-                if (!direction.IsLost && _proxy.Count(this, fromServer, message.Span) is { } fault)
+                if (_proxy.Count(this, fromServer, message.Span) is { } fault)
                 {
                     var at = end + fault.OffsetIn(length);
                     await direction.PassAsync(buffer.AsMemory(passed, at - passed));

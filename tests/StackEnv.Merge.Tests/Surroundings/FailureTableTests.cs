@@ -7,23 +7,25 @@ namespace StackEnv.Merge.Tests.Surroundings;
 /// that the verdicts are true; these show each change of one.
 /// </summary>
 /// <remarks>
-/// Retry and fails are both <see cref="StackEnvStoreException"/>, and only the first is transient. A star means that the text of the message
-/// is shown.
+/// Retry and fails are both <see cref="StackEnvStoreException"/>, and only the first is transient. A star means that the text of the
+/// message is shown.
 /// </remarks>
 public sealed class FailureTableTests : DatabaseTest
 {
     private const string LockedRow = "healthy";
     private const string JournalsRow = "from the journal";
+    private const string Set = "SET";
     private const string Commit = "COMMIT";
     private const string Value = "written";
     private const string OfRow = "while updating tuple (0,5) in relation \"stacks\"";
     private const string OfFunction = "PL/pgSQL function act() line 1 at PERFORM";
 
-    // What the server's answer at each step contains; null stands for the value that the merge writes.
+    // What the server's answer at each step contains; null stands for the value that the merge writes. Of three SETs the last is taken: no
+    // answer like it comes after it, so what is left of a turn cannot be taken for the next one's.
     private static readonly (string Step, string? Answer, bool WithJournal)[] Steps =
     [
         ("BEGIN", "BEGIN", false),
-        ("SET", "SET", false),
+        ("SET", Set, false),
         ("read", LockedRow, false),
         ("UPDATE", null, false),
         ("COMMIT", Commit, false),
@@ -193,6 +195,7 @@ public sealed class FailureTableTests : DatabaseTest
             var value = $"written in turn {row}.";
             lane.Proxy.Arm(WireFault.BeforeServer(answer ?? value, ends ? WireAction.HalfClose : WireAction.DropUntilReady) with
             {
+                Message = answer == Set ? 2 : 0,
                 Says = [says],
             });
             codes[row] = await CodeAsync(() => lane.Merger.MergeAsync(stack, Changes(("A", value))));
