@@ -101,6 +101,20 @@ public sealed class AdviceTests : SurroundingsTest
     }
 
     [Fact]
+    public async Task The_name_is_divided_at_its_first_dot()
+    {
+        var merger = Database.MergerWith(static options => options.Table = "missing.stacks.old");
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(Guid.Empty, Changes(("A", "1"))));
+
+        Assert.EndsWith(
+            " There is a dot in StackEnvMergeOptions.Table: put the schema into StackEnvMergeOptions.Schema. For example Schema = " +
+            "\"missing\", Table = \"stacks.old\".",
+            failure.Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_schema_in_the_name_is_allowed_if_the_schema_is_named_too()
     {
         await Database.ExecuteAsync("ALTER TABLE stacks RENAME TO \"public.stacks\"");

@@ -37,14 +37,15 @@ public sealed class AfterCommitTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var lane = await ProxiedAsync(id, withJournal: withJournal);
-        WireMessage[] says = [WireMessage.Warning("08006", "HandleRemoteTransactionConnectionError"), WireMessage.Error(sqlState, routine)];
+        // One of each of two workers.
+        var warning = WireMessage.Warning("08006", "HandleRemoteTransactionConnectionError");
         if (sqlState == PostgresErrorCodes.AdminShutdown)
         {
-            lane.Proxy.SayInsteadOf("COMMIT", says[0], WireMessage.Fatal(sqlState, routine));
+            lane.Proxy.SayInsteadOf("COMMIT", warning, warning, WireMessage.Fatal(sqlState, routine));
         }
         else
         {
-            lane.Proxy.SayInsteadOfAndStayOpen("COMMIT", says);
+            lane.Proxy.SayInsteadOfAndStayOpen("COMMIT", warning, warning, WireMessage.Error(sqlState, routine));
         }
 
         var failure = await UnknownAndThereAsync(lane, id);

@@ -97,7 +97,8 @@ public sealed class FailureTableTests : DatabaseTest
         ("A function within COMMIT waits for too long", false,
             static proxy => proxy.SayInsteadOfAndStayOpen(Commit, WireMessage.Error("55P03", "ProcessInterrupts", OfFunction))),
         ("COMMIT no longer waits for the standby", false,
-            static proxy => proxy.SayBefore(Commit, WireMessage.Warning("01000", "SyncRepWaitForLSN"))),
+            static proxy => proxy.SayBefore(
+                Commit, WireMessage.Warning("01000", "SyncRepWaitForLSN"), WireMessage.Warning("01000", "SyncRepWaitForLSN"))),
         ("The server is a standby", false,
             static proxy => proxy.SayInsteadOfAndStayOpen("BEGIN", WireMessage.Error("25006", "PreventCommandIfReadOnly"))),
         ("A pooler answers the batch", false, static proxy => proxy.SayInsteadOf("BEGIN", WireMessage.Fatal("08P01"))),

@@ -248,7 +248,9 @@ public sealed class FirstCheckTests : SurroundingsTest
     }
 
     [Theory]
-    [InlineData("ALTER TABLE stacks ALTER env_vars DROP DEFAULT, ALTER env_vars TYPE text", "jsonb")]
+    [InlineData(
+        "ALTER TABLE stacks ALTER env_vars DROP DEFAULT, ALTER env_vars TYPE text",
+        "\"env_vars\" must be of type jsonb: ALTER TABLE \"stacks\" ALTER COLUMN \"env_vars\" TYPE jsonb USING \"env_vars\"::jsonb;")]
     [InlineData("ALTER TABLE stacks ALTER env_vars DROP DEFAULT, ALTER env_vars TYPE json USING env_vars::text::json", "jsonb")]
     [InlineData("ALTER TABLE stacks ALTER updated_at DROP DEFAULT, ALTER updated_at TYPE bigint USING 0", "updated_at")]
     [InlineData("ALTER TABLE stacks RENAME status TO state", "StatusColumn")]
