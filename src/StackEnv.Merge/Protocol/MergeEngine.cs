@@ -83,7 +83,7 @@ internal sealed class MergeEngine(MergeContext context)
                 return table;
             }
 
-            // The driver gives a connection up after some errors, also if nothing of the table's follows from them.
+            // An internal error of the server counts as catalogs that cannot be read, but the driver gives the connection up after it.
             await connection.CloseAsync().ConfigureAwait(false);
             await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
             return await context.Table.LookAsync(connection, request.Stack, cancellationToken).ConfigureAwait(false);
