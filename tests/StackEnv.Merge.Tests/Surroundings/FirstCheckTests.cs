@@ -300,18 +300,14 @@ public sealed class FirstCheckTests : SurroundingsTest
     {
         var id = await Database.InsertAsync();
         await Database.ExecuteAsync("ALTER TABLE stacks ADD CHECK (env_vars ->> 'A' <> 'refused')");
-        var (proxy, dataSource) = WireProxy.InFrontOf(Database.ConnectionString);
-        await using var disposeProxy = proxy;
-        await using var disposeDataSource = dataSource;
-        var merger = new StackEnvMerger(dataSource);
-        await merger.MergeAsync(id, Changes(("A", "1")));
+        await using var lane = await ProxiedAsync(id);
 
-        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => merger.MergeAsync(id, Changes(("A", "refused"))));
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => lane.Merger.MergeAsync(id, Changes(("A", "refused"))));
         Assert.Equal(PostgresErrorCodes.CheckViolation, failure.SqlState);
-        proxy.Arm(null);
-        await merger.MergeAsync(id, Changes(("A", "2")));
+        lane.Proxy.Arm(null);
+        await lane.Merger.MergeAsync(id, Changes(("A", "2")));
 
-        Assert.Equal(1, proxy.RoundTrips);
+        Assert.Equal(1, lane.Proxy.RoundTrips);
     }
 
     [Fact]

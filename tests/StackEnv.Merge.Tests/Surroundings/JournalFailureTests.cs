@@ -103,6 +103,9 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         $"SELECT has_table_privilege('{Secret}', 'SELECT')",
     ];
 
+    private static Journal Unsendable { get; } =
+        new(static (_, _) => [new("SELECT $1") { Parameters = { OfList(new ThrowingList(afterReads: 1)) } }]);
+
     [Theory]
     [MemberData(nameof(Exceptions))]
     public async Task What_a_journal_throws_is_not_attached(string what, Func<Exception> exception)
@@ -156,10 +159,8 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
     [Fact]
     public async Task What_a_parameter_throws_is_named_by_its_type_alone()
     {
-        var merger = Database.MergerWith(
-            new Journal(static (_, _) => [new("SELECT $1") { Parameters = { OfList(new ThrowingList(afterReads: 1)) } }]));
-
-        var failure = await MergeFails.WithAsync(MergeFails.StoreError, () => merger.MergeAsync(_id, Changes(("A", "1"))));
+        var failure = await MergeFails.WithAsync(
+            MergeFails.StoreError, () => Database.MergerWith(Unsendable).MergeAsync(_id, Changes(("A", "1"))));
 
         Assert.Contains(
             $"A command of the journal {typeof(Journal)} could not be sent. It threw System.InvalidOperationException.",
@@ -170,12 +171,9 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
     [Fact]
     public async Task Of_several_journals_whose_commands_could_not_be_sent_each_is_named_once()
     {
-        var unsendable = new Journal(
-            static (_, _) => [new("SELECT 1"), new("SELECT $1") { Parameters = { OfList(new ThrowingList(afterReads: 1)) } }]);
-
         var failure = await MergeFails.WithAsync(
             MergeFails.StoreError,
-            () => Database.MergerWith(unsendable, new HistoryJournal(), unsendable).MergeAsync(_id, Changes(("A", "1"))));
+            () => Database.MergerWith(Unsendable, new HistoryJournal(), Unsendable).MergeAsync(_id, Changes(("A", "1"))));
 
         Assert.Contains(
             $"A command of the journal {typeof(Journal)} or {typeof(HistoryJournal)} could not be sent.",
