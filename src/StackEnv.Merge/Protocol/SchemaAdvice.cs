@@ -1,3 +1,4 @@
+using System.Text;
 using Npgsql;
 using StackEnv.Merge.Text;
 
@@ -65,10 +66,11 @@ internal static class SchemaAdvice
         var text = statement.CommandText.AsSpan();
         for (; position > 1 && !text.IsEmpty; position--)
         {
-            text = text[(char.IsHighSurrogate(text[0]) && text.Length > 1 ? 2 : 1)..];
+            Rune.DecodeFromUtf16(text, out _, out var length);
+            text = text[length..];
         }
 
-        return position > 0 ? text : default;
+        return text;
     }
 
     private static List<Column> Columns(StackRef stack, TargetTable table)
