@@ -83,6 +83,32 @@ public sealed class LineTests : DatabaseTest
     }
 
     [Fact]
+    public async Task Waiting_for_a_connection_does_not_count_although_the_merge_has_waited_in_line_before()
+    {
+        var id = await Database.InsertAsync();
+        await using var dataSource = OneAtATime();
+        var limit = TimeSpan.FromSeconds(3);
+        var merger = new StackEnvMerger(dataSource, new() { LockTimeout = limit });
+        await merger.MergeAsync(id, Changes());
+        await using var taken = await dataSource.OpenConnectionAsync();
+        var holder = await Database.LockAsync(id);
+        var first = merger.MergeAsync(id, Changes(("A", "1")));
+        var second = merger.MergeAsync(id, Changes(("B", "2")));
+        var next = dataSource.OpenConnectionAsync().AsTask();
+        await holder.DisposeAsync();
+        await first;
+        var connection = await next; // that of the first merge, which the second one waits for too
+
+        await Task.Delay(limit);
+        holder = await Database.LockAsync(id);
+        await connection.DisposeAsync();
+        await Database.WaitersAsync(1);
+        await holder.DisposeAsync();
+
+        Assert.True((await second).Changed);
+    }
+
+    [Fact]
     public async Task A_stuck_stack_leaves_the_pool_to_all_others()
     {
         var stuck = await Database.InsertAsync();
@@ -293,19 +319,23 @@ public sealed class LineTests : DatabaseTest
     public async Task Nothing_is_kept_of_a_stack_at_rest()
     {
         await using var dataSource = OneAtATime();
-        var merger = new StackEnvMerger(dataSource, new() { KeyColumn = "slug" });
+        var options = new StackEnvMergeOptions { KeyColumn = "slug" };
+        var merger = new StackEnvMerger(dataSource, options);
+
+        // It replaces what the driver still holds of the last commands on its connection, and nothing of the other merger.
+        var other = new StackEnvMerger(dataSource, options);
 
         var slug = await MergeIntoANewStackAsync(merger, "rest");
-        for (var others = 0; others < 3; others++)
+        for (var number = 0; number < 3; number++)
         {
-            // What the driver still holds of the last commands on its connection is replaced.
-            await MergeIntoANewStackAsync(merger, $"other{others}");
+            await MergeIntoANewStackAsync(other, $"other{number}");
         }
 
         GC.Collect();
         GC.WaitForPendingFinalizers();
         GC.Collect();
         Assert.False(slug.IsAlive);
+        GC.KeepAlive(merger);
     }
 
     [Fact]

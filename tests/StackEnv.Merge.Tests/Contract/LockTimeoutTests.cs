@@ -117,6 +117,27 @@ public sealed class LockTimeoutTests : DatabaseTest
         Assert.True((await merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }
 
+    // Without an index the server looks at every row, also after it has locked this one.
+    [Fact]
+    public async Task A_search_that_goes_on_after_the_row_is_locked_ends_in_time_too_and_is_not_a_lock_timeout()
+    {
+        var (id, other) = (await Database.InsertAsync(), await Database.InsertAsync());
+        await Database.ExecuteAsync(
+            $"""
+            CREATE TABLE heap AS SELECT * FROM stacks ORDER BY id <> '{id}';
+            CREATE FUNCTION is_found(id uuid) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS
+                $$ BEGIN IF id = '{other}' THEN PERFORM pg_sleep(60); END IF; RETURN true; END $$;
+            CREATE VIEW slow AS SELECT * FROM heap WHERE is_found(id);
+            """);
+        var merger = new StackEnvMerger(Database.DataSource, new() { Table = "slow", LockTimeout = Limit / 4 });
+
+        var watch = Stopwatch.StartNew();
+        var failure = await MergeFails.WithAsync(MergeFails.StoreError, () => merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.InRange(watch.Elapsed, Limit / 4, Bound);
+        Assert.Equal(PostgresErrorCodes.QueryCanceled, Assert.IsType<StackEnvStoreException>(failure).SqlState);
+    }
+
     [Fact]
     public async Task A_child_row_that_is_being_inserted_is_not_waited_for()
     {

@@ -60,12 +60,14 @@ public sealed class OutcomeTests : DatabaseTest
         Assert.Equal(before, await Database.FootprintAsync(id));
     }
 
-    [Fact]
-    public async Task A_connection_that_is_lost_before_the_server_has_the_batch_is_unknown_and_repeating_it_works()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_connection_that_is_lost_before_the_server_has_the_batch_is_unknown_and_repeating_it_works(bool withJournal)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedAsync(id);
-        lane.Proxy.Arm(WireFault.BeforeClient("COMMIT", WireAction.Close));
+        await using var lane = await ProxiedAsync(id, withJournal: withJournal);
+        lane.Proxy.Arm(WireFault.BeforeClient("COMMIT\0", WireAction.Close));
 
         var unknown = await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
 
@@ -74,11 +76,13 @@ public sealed class OutcomeTests : DatabaseTest
         Assert.True((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }
 
-    [Fact]
-    public async Task A_connection_that_is_lost_before_the_answer_arrives_is_unknown_and_repeating_it_is_safe()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_connection_that_is_lost_before_the_answer_arrives_is_unknown_and_repeating_it_is_safe(bool withJournal)
     {
         var id = await Database.InsertAsync();
-        await using var lane = await ProxiedAsync(id);
+        await using var lane = await ProxiedAsync(id, withJournal: withJournal);
         lane.Proxy.Arm(WireFault.BeforeServer("COMMIT", WireAction.Close));
 
         await Assert.ThrowsAsync<MergeOutcomeUnknownException>(() => lane.Merger.MergeAsync(id, Changes(("A", "1"))));

@@ -53,6 +53,24 @@ public sealed class HalfReadAnswerTests : DatabaseTest
         Assert.True((await lane.Merger.MergeAsync(id, Changes(("A", "1"), ("OLD", null)))).Changed);
     }
 
+    // The driver reports a missing message with a plain System.Exception.
+    [Theory]
+    [InlineData(WireAction.Drop)]
+    [InlineData(WireAction.Close)]
+    public async Task An_answer_of_which_one_message_or_the_rest_is_missing_is_transient(WireAction missing)
+    {
+        var id = await Database.InsertAsync();
+        var before = await Database.FootprintAsync(id);
+        await using var lane = await ProxiedAsync(id, withJournal: true);
+        lane.Proxy.Arm(WireFault.BeforeServer("BEGIN", missing));
+
+        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        Assert.True(lane.Proxy.HasStruck);
+        Assert.Equal(before, await Database.FootprintAsync(id));
+        Assert.True((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
+    }
+
     // Only this one message is replaced, so the rest of the answer arrives, COMMIT's tag included.
     private static void Spoil(WireProxy proxy, string row, string columns) => proxy.Arm(WireFault.BeforeServer(row, WireAction.Drop) with
     {

@@ -215,6 +215,27 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
         Assert.Equal(before, await Database.FootprintAsync(_id));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_journal_that_cancels_the_merge_and_returns_leaves_no_doubt_about_the_outcome(bool writes)
+    {
+        var before = await Database.FootprintAsync(_id);
+        using var cancel = new CancellationTokenSource();
+        var merger = Database.MergerWith(new Journal((_, _) =>
+        {
+            cancel.Cancel();
+            Thread.Sleep(200); // the merge hears of it on another thread
+            return writes ? [new("SELECT 1")] : [];
+        }));
+
+        var cancelled = await Assert.ThrowsAsync<OperationCanceledException>(
+            () => merger.MergeAsync(_id, Changes(("A", "1")), cancel.Token));
+
+        Assert.Equal(cancel.Token, cancelled.CancellationToken);
+        Assert.Equal(before, await Database.FootprintAsync(_id));
+    }
+
     [Fact]
     public async Task A_journal_that_returns_the_same_commands_each_time_works_or_fails_as_a_journal()
     {

@@ -41,6 +41,35 @@ public sealed class PoolerTests : DatabaseTest
         Assert.False((await lane.Merger.MergeAsync(id, Changes(("A", "1")))).Changed);
     }
 
+    // None of them leads to the primary, or each takes a statement for prepared that its session no longer has.
+    [Theory]
+    [InlineData("BEGIN", "25006", "PreventCommandIfReadOnly", true)]
+    [InlineData("healthy", "25006", "PreventCommandIfReadOnly", true)]
+    [InlineData("BEGIN", "26000", "FetchPreparedStatement", true)]
+    [InlineData("healthy", "26000", "FetchPreparedStatement", true)]
+    [InlineData("healthy", "40001", "heap_lock_tuple", false)]
+    public async Task What_tells_that_all_pooled_connections_are_useless_closes_them_all(
+        string insteadOf, string sqlState, string routine, bool closesAll)
+    {
+        var id = await Database.InsertAsync();
+        await using var lane = await ProxiedMerger.CreateAsync(
+            Database.ConnectionString, id, configure: static settings => settings.MaxPoolSize = 2);
+        var before = await BothProcessesAsync();
+        Say(lane.Proxy, insteadOf, staysOpen: true, WireMessage.Error(sqlState, routine));
+
+        await MergeFails.WithAsync(MergeFails.StoreError, isTransient: true, () => lane.Merger.MergeAsync(id, Changes(("A", "1"))));
+
+        var after = await BothProcessesAsync();
+        Assert.Equal(closesAll ? [] : before.Order(), before.Intersect(after).Order());
+
+        async Task<int[]> BothProcessesAsync()
+        {
+            await using var one = await lane.DataSource.OpenConnectionAsync();
+            await using var other = await lane.DataSource.OpenConnectionAsync();
+            return [one.ProcessID, other.ProcessID];
+        }
+    }
+
     [Theory]
     [InlineData("57P01", true)]
     [InlineData("58000", true)]
