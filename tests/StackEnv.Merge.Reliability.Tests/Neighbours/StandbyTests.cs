@@ -27,7 +27,7 @@ public sealed class StandbyTests(ITestOutputHelper output) : IAsyncLifetime
     [Fact]
     public async Task Merges_go_to_the_primary_wherever_it_stands_in_the_list_and_after_a_failover_to_the_new_one()
     {
-        await using var hosts = BothHosts();
+        await using var hosts = Hosts(_standby, _primary);
         var merger = new StackEnvMerger(hosts);
         Assert.Equal(1, (await merger.MergeAsync(_id, Set("BEFORE"))).TotalAfter);
         Assert.Equal(2, (await merger.MergeAsync(_id, Set("BEFORE_TOO"))).TotalAfter);
@@ -60,12 +60,23 @@ public sealed class StandbyTests(ITestOutputHelper output) : IAsyncLifetime
     [Fact]
     public async Task While_there_is_no_primary_a_merge_is_not_committed_and_transient()
     {
-        await using var hosts = BothHosts();
+        await using var hosts = Hosts(_standby, _primary);
         await _primary.StopAsync(ShutdownMode.Fast);
 
         var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(hosts).MergeAsync(_id, Set("LOST")));
 
         Assert.True(failure.IsTransient, failure.Message);
+    }
+
+    [Fact]
+    public async Task While_all_hosts_are_standbys_a_merge_is_transient_because_one_may_be_promoted()
+    {
+        await using var hosts = Hosts(_standby, _standby);
+
+        var failure = await Assert.ThrowsAsync<StackEnvStoreException>(() => new StackEnvMerger(hosts).MergeAsync(_id, Set("LOST")));
+
+        Assert.True(failure.IsTransient, failure.Message);
+        Assert.EndsWith("No suitable host was found.", failure.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -98,13 +109,12 @@ public sealed class StandbyTests(ITestOutputHelper output) : IAsyncLifetime
         }
     }
 
-    private NpgsqlDataSource BothHosts() => NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_primary.ConnectionString)
-    {
-        Host = $"{HostOf(_standby)},{HostOf(_primary)}",
-        HostRecheckSeconds = 1,
-    });
-
-    private static string HostOf(RestartableCluster cluster) => new NpgsqlConnectionStringBuilder(cluster.ConnectionString).Host!;
+    private NpgsqlDataSource Hosts(params RestartableCluster[] clusters) =>
+        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(_primary.ConnectionString)
+        {
+            Host = string.Join(',', clusters.Select(static cluster => new NpgsqlConnectionStringBuilder(cluster.ConnectionString).Host)),
+            HostRecheckSeconds = 1,
+        });
 
     private static Dictionary<string, string?> Set(string key) => new(StringComparer.Ordinal) { [key] = "v" };
 }
