@@ -87,7 +87,7 @@ public sealed class LineTests : DatabaseTest
     {
         var id = await Database.InsertAsync();
         await using var dataSource = OneAtATime();
-        var limit = TimeSpan.FromSeconds(3);
+        var limit = TimeSpan.FromSeconds(5);
         var merger = new StackEnvMerger(dataSource, new() { LockTimeout = limit });
         await merger.MergeAsync(id, Changes());
         await using var taken = await dataSource.OpenConnectionAsync();

@@ -170,13 +170,14 @@ public sealed class LockTimeoutTests : DatabaseTest
         using var goOn = new ManualResetEventSlim();
         var merging = await HoldWithAMergeAsync(id, goOn);
 
-        var read = await Database.EnvAsync(id).WaitAsync(Limit);
+        var read = await Database.EnvAsync(id);
 
         // A locked read takes ROW SHARE, which is weaker.
         var locks = await Database.ScalarAsync<string>(
             "SELECT string_agg(DISTINCT mode, ' ' ORDER BY mode) FROM pg_locks " +
             "WHERE relation = 'stacks'::regclass AND mode NOT IN ('AccessShareLock', 'RowShareLock')");
 
+        Assert.False(merging.IsCompleted);
         goOn.Set();
         Assert.True((await merging).Changed);
         Assert.Equal(("""{"A": "old"}""", "RowExclusiveLock"), (read, locks));
@@ -285,12 +286,13 @@ public sealed class LockTimeoutTests : DatabaseTest
     private async Task<Task<MergeResult>> HoldWithAMergeAsync(Guid id, ManualResetEventSlim goOn)
     {
         var held = new TaskCompletionSource();
-        var merger = Database.MergerWith(new Journal((_, _) =>
+        var journal = new Journal((_, _) =>
         {
             held.SetResult();
-            goOn.Wait(Bound);
+            goOn.Wait(TimeSpan.FromSeconds(60));
             return [];
-        }));
+        });
+        var merger = new StackEnvMerger(Database.DataSource, new() { LockTimeout = TimeSpan.FromMinutes(1) }, journals: [journal]);
         var merging = Task.Run(() => merger.MergeAsync(id, Changes(("A", "1"))));
         await held.Task;
         return merging;

@@ -173,7 +173,9 @@ public sealed class RelationTests : DatabaseTest
             MergeFails.StoreError, isTransient: false, () => Relation().MergeAsync(Guid.Empty, Changes(("A", "1"))));
 
         Assert.Contains(
-            "wrote no row: look for a trigger, a rule or a row-level security policy that drops it.", failure.Message, StringComparison.Ordinal);
+            "wrote no row: look for a trigger, a rule or a row-level security policy that drops it.",
+            failure.Message,
+            StringComparison.Ordinal);
     }
 
     private StackEnvMerger Relation() => Database.MergerWith(static options => options.Table = "relation");

@@ -220,20 +220,18 @@ public sealed class JournalFailureTests : SurroundingsTest, IAsyncLifetime
     [InlineData(true)]
     public async Task A_journal_that_cancels_the_merge_and_returns_leaves_no_doubt_about_the_outcome(bool writes)
     {
-        var before = await Database.FootprintAsync(_id);
         using var cancel = new CancellationTokenSource();
         var merger = Database.MergerWith(new Journal((_, _) =>
         {
             cancel.Cancel();
-            Thread.Sleep(200); // the merge hears of it on another thread
+            Thread.Sleep(200); // the merge hears of it on another thread, and may not have by then
             return writes ? [new("SELECT 1")] : [];
         }));
 
-        var cancelled = await Assert.ThrowsAsync<OperationCanceledException>(
-            () => merger.MergeAsync(_id, Changes(("A", "1")), cancel.Token));
+        var failure = await Record.ExceptionAsync(() => merger.MergeAsync(_id, Changes(("A", "1")), cancel.Token));
 
-        Assert.Equal(cancel.Token, cancelled.CancellationToken);
-        Assert.Equal(before, await Database.FootprintAsync(_id));
+        Assert.True(failure is null or OperationCanceledException, $"{failure}");
+        Assert.Equal(failure is null, await Database.ScalarAsync<bool>("SELECT env_vars ? 'A' FROM stacks WHERE id = $1", _id));
     }
 
     [Fact]
