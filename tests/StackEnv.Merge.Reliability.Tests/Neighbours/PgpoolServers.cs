@@ -25,7 +25,8 @@ public sealed class PgpoolServers : IAsyncLifetime
     public async Task InitializeAsync()
     {
         _primary = await RestartableCluster.StartAsync();
-        await _primary.ExecuteAsync($"CREATE ROLE {UserWithPassword} SUPERUSER LOGIN PASSWORD '{Password}'");
+        await _primary.ExecuteAsync(
+            $"SET password_encryption = 'scram-sha-256'; CREATE ROLE {UserWithPassword} SUPERUSER LOGIN PASSWORD '{Password}'");
         await _primary.ExecuteAsync(
             $"""
             DO $$ BEGIN
