@@ -145,7 +145,7 @@ public sealed class ValidationTests : IAsyncDisposable
         Assert.Null(failed.SqlState);
         Assert.True(failed.IsTransient);
         Assert.EndsWith(
-            $" Failed to connect to 127.0.0.1:1: {new SocketException((int)SocketError.ConnectionRefused).Message}.",
+            $" nothing was written. Failed to connect to 127.0.0.1:1: {new SocketException((int)SocketError.ConnectionRefused).Message}.",
             failed.Message,
             StringComparison.Ordinal);
     }
