@@ -71,12 +71,6 @@ public sealed class OptionsTests : IAsyncDisposable
         Assert.StartsWith($"StackEnvMergeOptions.{complaint}.", refused.Message, StringComparison.Ordinal);
     }
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(int.MaxValue)]
-    public void The_shortest_and_the_longest_lock_timeout_are_accepted(int milliseconds) =>
-        Assert.NotNull(new StackEnvMerger(_nowhere, new() { LockTimeout = TimeSpan.FromMilliseconds(milliseconds) }));
-
     [Fact]
     public void The_defaults_are_the_documented_ones()
     {
