@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the reliability tests in full, and writes the figures into docs/reliability.md: about an hour.
+# Runs the reliability tests in full, and writes the figures into docs/reliability.md: an hour and a quarter.
 # In full means tens of thousands of faults, hundreds of thousands of operations, and half an hour of load. Arguments go to `dotnet test`:
 #   ./eng/reliability.sh --filter FullyQualifiedName~Soak
 set -euo pipefail
