@@ -31,8 +31,8 @@ public sealed class PgpoolFailoverTests(ITestOutputHelper output) : IAsyncLifeti
     }
 
     /// <summary>
-    /// A pgpool that goes on trying its server says so. One that has given it up closes connections without a word. The settings make one
-    /// or the other likely, and neither certain.
+    /// A pgpool that keeps trying its server says so. One that has given up closes connections silently. The settings make one or the
+    /// other likely, and neither certain.
     /// </summary>
     [Theory]
     [InlineData("failover_on_backend_error = off")]
